@@ -1,0 +1,13 @@
+// Numbers that look random and are the same for the same seed, so that a run can be repeated. The generator is
+// mulberry32 (public domain, by Tommy Ettinger): 32 bits of state, more than enough to spread load.
+
+/** A function that returns the next number in [0, 1). */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}

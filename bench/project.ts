@@ -1,0 +1,34 @@
+// Where things lie: the package root, built entries of child processes, files that are not compiled, results.
+//
+// The bench runs from `dist/bench` as `npm run bench` and from `bench` inside the tests, which do not compile the
+// entries of child processes. So paths are never relative to a module: everything starts at the package root, and
+// child processes always run what was built.
+
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const PROJECT_ROOT = findRoot(dirname(fileURLToPath(import.meta.url)))
+
+/** The built product, as `npm start` runs it. */
+export const PRODUCT_ENTRY = join(PROJECT_ROOT, 'dist/cli/main.js')
+
+export const RESULTS_DIR = join(PROJECT_ROOT, 'bench/results')
+
+/** The script that makes requests inside wrk. */
+export const WRK_SCRIPT = join(PROJECT_ROOT, 'bench/load/checkout.lua')
+
+/** Entries of the bench's own child processes. */
+export const ENTRIES = {
+  openLoop: join(PROJECT_ROOT, 'dist/bench/load/open-loop-main.js'),
+  columns: join(PROJECT_ROOT, 'dist/bench/load/columns-main.js'),
+  autocannon: join(PROJECT_ROOT, 'dist/bench/load/autocannon-main.js'),
+  bareServer: join(PROJECT_ROOT, 'dist/bench/server/bare-server-main.js'),
+} as const
+
+function findRoot(start: string): string {
+  for (let folder = start; ; folder = dirname(folder)) {
+    if (existsSync(join(folder, 'package.json'))) return folder
+    if (dirname(folder) === folder) throw new Error(`no package.json above ${start}`)
+  }
+}

@@ -1,0 +1,77 @@
+// The coupons of the workloads: made and read back over the API, as a client would.
+
+import { CURRENCY, LINE_AMOUNT_MINOR } from '../load/redeem-request.ts'
+
+/** 10 % of 4,999 is 499.9, rounded half up. */
+export const EXPECTED_DISCOUNT_MINOR = 500
+const PERCENT = 10
+
+/** A limit that no run reaches, so that the check of the limit is part of every redemption. */
+const MAX_USES = 1_000_000_000
+
+/** Coupons made or read at the same time. */
+const AT_ONCE = 32
+
+/** Creates a coupon of 10 % for everybody. */
+export async function createCoupon(baseUrl: string, code: string, perUser: 'once' | 'any'): Promise<void> {
+  const answer = await fetch(`${baseUrl}/v1/coupons`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      code,
+      type: 'PERCENT',
+      value: PERCENT,
+      maxUses: MAX_USES,
+      ...(perUser === 'once' ? { maxUsesPerUser: 1 } : {}),
+    }),
+  })
+  const text = await answer.text()
+  if (answer.status !== 201) throw new Error(`coupon ${code}: ${answer.status} ${text.slice(0, 300)}`)
+}
+
+export async function createCoupons(baseUrl: string, codes: readonly string[]): Promise<void> {
+  await eachOf(codes, async (code) => await createCoupon(baseUrl, code, 'once'))
+}
+
+/** How often a coupon has been redeemed, as the server says. */
+export async function couponUses(baseUrl: string, code: string): Promise<number> {
+  const answer = await fetch(`${baseUrl}/v1/coupons/${code}`)
+  const text = await answer.text()
+  if (answer.status !== 200) throw new Error(`coupon ${code}: ${answer.status} ${text.slice(0, 300)}`)
+  const { uses } = JSON.parse(text) as { uses?: unknown }
+  if (typeof uses !== 'number') throw new Error(`coupon ${code} has no uses: ${text.slice(0, 300)}`)
+  return uses
+}
+
+/** The uses of many coupons together. */
+export async function totalUses(baseUrl: string, codes: readonly string[]): Promise<number> {
+  let total = 0
+  await eachOf(codes, async (code) => {
+    const uses = await couponUses(baseUrl, code)
+    total += uses
+  })
+  return total
+}
+
+/** The discount that `validate` promises for the cart of every request, in minor units; null when it refuses. */
+export async function probeDiscount(baseUrl: string, code: string): Promise<number | null> {
+  const answer = await fetch(`${baseUrl}/v1/validate`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      codes: [code],
+      userId: 'probe',
+      cart: { currency: CURRENCY, lines: [{ productId: 'p1', quantity: 1, unitPrice: LINE_AMOUNT_MINOR }] },
+    }),
+  })
+  const body = (await answer.json()) as { discount?: { total?: number } | null }
+  return body.discount?.total ?? null
+}
+
+async function eachOf(codes: readonly string[], act: (code: string) => Promise<void>): Promise<void> {
+  let next = 0
+  const lane = async (): Promise<void> => {
+    for (let index = next++; index < codes.length; index = next++) await act(codes[index] as string)
+  }
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, codes.length) }, lane))
+}

@@ -1,0 +1,144 @@
+// How large every workload is: the one place that says how long the bench takes and what it may hold in memory.
+//
+// FULL is what the published figures come from and fits into five minutes; SMALL takes about three seconds a
+// workload and runs inside the tests, so that no workload rots. Both go through the same code. A workload must
+// never contain a bound of its own: whoever wants to know why a run took so long looks here only.
+
+export interface CheckoutSize {
+  readonly ratePerSecond: number
+  /** Measured time; the warm-up comes before it, at the same rate, and counts for errors but not for latency. */
+  readonly seconds: number
+  readonly warmupSeconds: number
+  readonly connections: number
+  /** How long late answers are waited for after the last intended send time; what is still open then is an error. */
+  readonly drainSeconds: number
+}
+
+export interface CeilingSize {
+  readonly connections: readonly number[]
+  readonly rounds: number
+  readonly secondsPerRun: number
+  readonly warmupSeconds: number
+}
+
+export interface ColumnsSize {
+  readonly seconds: number
+  readonly rowsPerFrame: number
+  /** Frames are encoded before the clock starts, 18 bytes a row; a run ends early when they are used up. */
+  readonly rowsMax: number
+  readonly framesInFlight: number
+}
+
+export interface SpreadSize {
+  readonly coupons: number
+  readonly zipfExponent: number
+  readonly connections: number
+  readonly rounds: number
+  readonly secondsPerRun: number
+  readonly warmupSeconds: number
+  /** Length of the drawn sequence of codes; the load walks it in a circle. */
+  readonly draws: number
+}
+
+export interface RecoverySize {
+  readonly columnRows: number
+  readonly rowsPerFrame: number
+  readonly framesInFlight: number
+  /** Redemptions sent one by one over HTTP, so that the log holds both kinds. */
+  readonly singleRedemptions: number
+  readonly singleRatePerSecond: number
+  readonly connections: number
+}
+
+export interface BenchSize {
+  readonly checkout: CheckoutSize
+  readonly ceiling: CeilingSize
+  readonly columns: ColumnsSize
+  readonly spread: SpreadSize
+  readonly recovery: RecoverySize
+  /** Appends of the raw disk measurement. */
+  readonly diskSyncs: number
+}
+
+/** 65,536 redemptions in flight are what the contract allows on one connection: 16 frames of 4,096 rows. */
+const FRAMES_IN_FLIGHT = 16
+const ROWS_PER_FRAME = 4_096
+
+export const FULL: BenchSize = {
+  checkout: { ratePerSecond: 10_000, seconds: 30, warmupSeconds: 3, connections: 128, drainSeconds: 10 },
+  ceiling: { connections: [64, 256], rounds: 3, secondsPerRun: 3, warmupSeconds: 2 },
+  columns: { seconds: 10, rowsPerFrame: ROWS_PER_FRAME, rowsMax: 16_000_000, framesInFlight: FRAMES_IN_FLIGHT },
+  spread: {
+    coupons: 10_000,
+    zipfExponent: 1,
+    connections: 256,
+    rounds: 3,
+    secondsPerRun: 3,
+    warmupSeconds: 2,
+    draws: 262_144,
+  },
+  recovery: {
+    columnRows: 2_500_000,
+    rowsPerFrame: ROWS_PER_FRAME,
+    framesInFlight: FRAMES_IN_FLIGHT,
+    singleRedemptions: 10_000,
+    singleRatePerSecond: 5_000,
+    connections: 64,
+  },
+  diskSyncs: 2_000,
+}
+
+export const SMALL: BenchSize = {
+  checkout: { ratePerSecond: 500, seconds: 1, warmupSeconds: 0.2, connections: 16, drainSeconds: 5 },
+  ceiling: { connections: [8], rounds: 1, secondsPerRun: 1, warmupSeconds: 0 },
+  columns: { seconds: 1, rowsPerFrame: 512, rowsMax: 8_192, framesInFlight: 4 },
+  spread: {
+    coupons: 50,
+    zipfExponent: 1,
+    connections: 8,
+    rounds: 1,
+    secondsPerRun: 1,
+    warmupSeconds: 0,
+    draws: 1_024,
+  },
+  recovery: {
+    columnRows: 8_192,
+    rowsPerFrame: 512,
+    framesInFlight: 4,
+    singleRedemptions: 200,
+    singleRatePerSecond: 500,
+    connections: 8,
+  },
+  diskSyncs: 50,
+}
+
+/** Bytes a row of the encoded frames: one length byte and eight letters for the user, the same for the order. */
+export const BYTES_PER_ROW = 18
+
+/** All frames of one run together; beyond it the run is shortened instead. */
+export const FRAME_BYTES_MAX = 1_000_000_000
+
+/** What the columns run reserves a second when its length is changed; FULL keeps the same proportion. */
+const ROWS_PER_SECOND_RESERVED = 1_600_000
+
+/** The same sizes with another length of the `checkout` and `columns` runs. */
+export function withSeconds(size: BenchSize, seconds: number): BenchSize {
+  const rowsMax = Math.min(
+    Math.ceil(seconds * ROWS_PER_SECOND_RESERVED),
+    Math.floor(FRAME_BYTES_MAX / BYTES_PER_ROW),
+  )
+  return {
+    ...size,
+    checkout: { ...size.checkout, seconds },
+    columns: { ...size.columns, seconds, rowsMax },
+  }
+}
+
+/** Every child process ends after this, whatever it is doing. */
+export const CHILD_TIME_LIMIT_MS = 120_000
+
+/** A product that is not ready by then has failed; replay of the recovery workload has to fit in. */
+export const READY_TIME_LIMIT_MS = 60_000
+
+/** After SIGTERM; the contract promises exit within ten seconds. */
+export const STOP_TIME_LIMIT_MS = 12_000

@@ -1,0 +1,191 @@
+/**
+ * Holds and reservations: how capacity is taken for a while and given back.
+ *
+ *     reservation 17 ── first hold (head) ── nextHold ──▶ second hold ── … (in order of the codes)
+ *                          │                                │
+ *                    coupon A's heap                  coupon B's heap          by expiry, for what is overdue
+ *                    (user, A) chain                  (user, B) chain          to find "this user's reservation"
+ *
+ * A hold is overdue when `expiresAtMs ≤ nowMs`. It is free for every judgement from that instant on, but stays in the
+ * tables until an event releases it: what `…At(nowMs)` functions tell is the truth of the moment, the columns are the log's.
+ */
+import { assert } from '../../protocol/assert.ts'
+import type { Reserved } from '../../protocol/events.ts'
+import { Key, saltedInto, type ShardState } from './state.ts'
+
+const key = new Key()
+const userKey = new Key()
+
+/** The first hold of an open reservation (overdue ones included), or -1. */
+export function rowOfReservation(state: ShardState, reservationSeq: number): number {
+  state.hashSeq(reservationSeq, key)
+  return state.tables.open.get(key.k0, key.k1, key.k2, key.k3)
+}
+
+/** What is remembered of a closed reservation, or null. */
+export function closingOf(state: ShardState, reservationSeq: number): { seq: number; priceSeq: number } | null {
+  const { closed } = state.tables
+  state.hashSeq(reservationSeq, key)
+  const slot = closed.find(key.k0, key.k1, key.k2, key.k3)
+  if (slot < 0) return null
+  const seq = closed.seq(slot)
+  if (seq < state.rememberedFromSeq) return null
+  return { seq, priceSeq: joined(closed.digest0(slot), closed.digest1(slot)) }
+}
+
+/** Takes a hold on every coupon of the event; keys of user and order are in the state's hand. Returns the head. */
+export function openReservation(state: ShardState, event: Reserved, seq: number, timeMs: number): number {
+  const { holds, coupons, open } = state.tables
+  let head = -1
+  let last = -1
+  for (const ordinal of event.ordinals) {
+    const row = holds.rows.alloc()
+    if (head < 0) head = row
+    else holds.nextHold.set(last, row)
+    last = row
+    holds.nextHold.set(row, -1)
+    holds.head.set(row, head)
+    holds.ordinal.set(row, ordinal)
+    holds.expiresAtMs.set(row, event.expiresAtMs)
+    holds.seq.set(row, seq)
+    setWords(holds.userKey, row, state.userKey)
+    takeHold(state, row, ordinal)
+    coupons.holds.set(ordinal, holds.byCoupon.insert(coupons.holds.get(ordinal), row))
+  }
+  assert(head >= 0, 'a reservation without coupons')
+  holds.startedAtMs.set(head, timeMs)
+  holds.priceSeq.set(head, seq)
+  holds.priceDigest[0].set(head, 0)
+  holds.priceDigest[1].set(head, 0)
+  holds.hasOrder.set(head, event.order === null ? 0 : 1)
+  if (event.order !== null) setWords(holds.orderKey, head, state.orderKey)
+  state.hashSeq(seq, key)
+  open.set(key.k0, key.k1, key.k2, key.k3, head)
+  state.expiries = holds.byShard.insert(state.expiries, head)
+  return head
+}
+
+function takeHold(state: ShardState, row: number, ordinal: number): void {
+  const { coupons, users, holds, holdsOfUser } = state.tables
+  const definition = state.definition(ordinal)
+  const reserved = coupons.reserved.get(ordinal) + 1
+  coupons.reserved.set(ordinal, reserved)
+  if (definition.maxUses !== null) {
+    assert(coupons.uses.get(ordinal) + reserved <= definition.maxUses, 'a coupon was reserved beyond its limit')
+  }
+  if (definition.maxUsesPerUser !== null) {
+    saltedInto(state.userKey, coupons.userSalt, ordinal, key)
+    const slot = users.findOrInsert(key.k0, key.k1, key.k2, key.k3)
+    users.setHeld(slot, users.held(slot) + 1)
+  }
+  saltedInto(state.userKey, coupons.salt, ordinal, key)
+  holds.nextOfUser.set(row, holdsOfUser.get(key.k0, key.k1, key.k2, key.k3))
+  holdsOfUser.set(key.k0, key.k1, key.k2, key.k3, row)
+}
+
+/** Gives everything back that a reservation held, and remembers which event closed it. */
+export function closeReservation(state: ShardState, reservationSeq: number, closingSeq: number): void {
+  const { holds, coupons, open, closed } = state.tables
+  const head = rowOfReservation(state, reservationSeq)
+  assert(head >= 0, 'a closed reservation is not open')
+  open.remove(key.k0, key.k1, key.k2, key.k3)
+  const priceSeq = holds.priceSeq.get(head)
+  closed.setRecord(closed.findOrInsert(key.k0, key.k1, key.k2, key.k3), low(priceSeq), high(priceSeq), closingSeq)
+  state.expiries = holds.byShard.remove(state.expiries, head)
+  let row = head
+  while (row >= 0) {
+    const next = holds.nextHold.get(row)
+    const ordinal = holds.ordinal.get(row)
+    coupons.holds.set(ordinal, holds.byCoupon.remove(coupons.holds.get(ordinal), row))
+    giveHold(state, row, ordinal, reservationSeq)
+    holds.rows.free(row)
+    row = next
+  }
+}
+
+function giveHold(state: ShardState, row: number, ordinal: number, reservationSeq: number): void {
+  const { coupons, users, holds } = state.tables
+  const reserved = coupons.reserved.get(ordinal) - 1
+  assert(reserved >= 0, 'holds of a coupon fell below zero')
+  coupons.reserved.set(ordinal, reserved)
+  getWords(holds.userKey, row, userKey)
+  const counted = reservationSeq > coupons.userLimitSinceSeq.get(ordinal)
+  if (counted && state.definition(ordinal).maxUsesPerUser !== null) {
+    saltedInto(userKey, coupons.userSalt, ordinal, key)
+    const slot = users.find(key.k0, key.k1, key.k2, key.k3)
+    assert(slot >= 0 && users.held(slot) > 0, 'holds of a user fell below zero')
+    if (users.held(slot) === 1 && users.uses(slot) === 0) users.remove(slot)
+    else users.setHeld(slot, users.held(slot) - 1)
+  }
+  unchain(state, row, ordinal)
+}
+
+/** Takes a hold out of the chain of its user on its coupon. Chains are short: a user's open reservations of one code. */
+function unchain(state: ShardState, row: number, ordinal: number): void {
+  const { holds, holdsOfUser, coupons } = state.tables
+  saltedInto(userKey, coupons.salt, ordinal, key)
+  const next = holds.nextOfUser.get(row)
+  let at = holdsOfUser.get(key.k0, key.k1, key.k2, key.k3)
+  if (at === row) {
+    if (next < 0) holdsOfUser.remove(key.k0, key.k1, key.k2, key.k3)
+    else holdsOfUser.set(key.k0, key.k1, key.k2, key.k3, next)
+    return
+  }
+  while (holds.nextOfUser.get(at) !== row) at = holds.nextOfUser.get(at)
+  holds.nextOfUser.set(at, next)
+}
+
+/** First hold of a user on a coupon, or -1; `holds.nextOfUser` leads on. */
+export function firstHoldOfUser(state: ShardState, user: Key, ordinal: number): number {
+  saltedInto(user, state.tables.coupons.salt, ordinal, key)
+  return state.tables.holdsOfUser.get(key.k0, key.k1, key.k2, key.k3)
+}
+
+/** Holds on a coupon that count at `nowMs`. */
+export function reservedAt(state: ShardState, ordinal: number, nowMs: number): number {
+  const { coupons, holds } = state.tables
+  return coupons.reserved.get(ordinal) - holds.byCoupon.countUpTo(coupons.holds.get(ordinal), nowMs)
+}
+
+/** The hold on a coupon that runs out first of those that still count, or -1. Changes links, never the order. */
+export function firstOpenHold(state: ShardState, ordinal: number, nowMs: number): number {
+  const { coupons, holds } = state.tables
+  let row = coupons.holds.get(ordinal)
+  while (row >= 0 && holds.expiresAtMs.get(row) <= nowMs) row = holds.byCoupon.nextUpTo(row, Number.POSITIVE_INFINITY)
+  return row
+}
+
+/** Reservations to release before capacity is taken from a coupon: the overdue ones in the way, at most `most`. */
+export function overdueOn(state: ShardState, ordinal: number, nowMs: number, most: number, into: Set<number>): void {
+  const { coupons, holds } = state.tables
+  let row = holds.byCoupon.firstUpTo(coupons.holds.get(ordinal), nowMs)
+  for (let i = 0; row >= 0 && i < most; i++) {
+    into.add(holds.seq.get(holds.head.get(row)))
+    row = holds.byCoupon.nextUpTo(row, nowMs)
+  }
+}
+
+function setWords(columns: ShardState['tables']['holds']['userKey'], row: number, from: Key): void {
+  columns[0].set(row, from.k0)
+  columns[1].set(row, from.k1)
+  columns[2].set(row, from.k2)
+  columns[3].set(row, from.k3)
+}
+
+function getWords(columns: ShardState['tables']['holds']['userKey'], row: number, into: Key): void {
+  into.set(columns[0].get(row), columns[1].get(row), columns[2].get(row), columns[3].get(row))
+}
+
+const TWO_32 = 4_294_967_296
+
+function low(seq: number): number {
+  return seq | 0
+}
+
+function high(seq: number): number {
+  return (seq / TWO_32) | 0
+}
+
+function joined(lowWord: number, highWord: number): number {
+  return highWord * TWO_32 + (lowWord >>> 0)
+}

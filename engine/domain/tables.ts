@@ -1,0 +1,136 @@
+/**
+ * What the domain needs of the tables that hold its state. The tables themselves (engine/shard/tables) are typed arrays
+ * and live in the shell; `decide` and `apply` see only this, so a test may put a Map in their place.
+ *
+ * Keys are 128 bits in four int32 words. Slot and row numbers are small integers; -1 means none. A slot is valid until
+ * the next insertion or removal in its table, a row until it is freed.
+ */
+
+export interface CodeIndex {
+  readonly size: number
+  readonly bytes: number
+  /** The ordinal of a canonical code, or -1. */
+  get(bytes: Uint8Array, start: number, end: number): number
+  set(bytes: Uint8Array, start: number, end: number, ordinal: number): void
+}
+
+export interface UserCounters {
+  readonly size: number
+  readonly bytes: number
+  find(k0: number, k1: number, k2: number, k3: number): number
+  findOrInsert(k0: number, k1: number, k2: number, k3: number): number
+  uses(slot: number): number
+  held(slot: number): number
+  setUses(slot: number, uses: number): void
+  setHeld(slot: number, held: number): void
+  remove(slot: number): void
+}
+
+/** Sequence numbers by key, with room for two further words. */
+export interface SeqIndex {
+  readonly size: number
+  readonly bytes: number
+  find(k0: number, k1: number, k2: number, k3: number): number
+  findOrInsert(k0: number, k1: number, k2: number, k3: number): number
+  seq(slot: number): number
+  digest0(slot: number): number
+  digest1(slot: number): number
+  setRecord(slot: number, digest0: number, digest1: number, seq: number): void
+  /** Forgets records below a sequence in the next slice of the table; returns how many. */
+  evictBelow(seq: number, budgetSlots: number): number
+}
+
+export interface RowIndex {
+  readonly size: number
+  readonly bytes: number
+  get(k0: number, k1: number, k2: number, k3: number): number
+  set(k0: number, k1: number, k2: number, k3: number, row: number): void
+  remove(k0: number, k1: number, k2: number, k3: number): boolean
+}
+
+export interface Column {
+  get(row: number): number
+  set(row: number, value: number): void
+}
+
+export interface Rows {
+  readonly size: number
+  readonly bytes: number
+  alloc(): number
+  free(row: number): void
+}
+
+/** Heaps of rows by time; a heap is its root row, -1 when empty. */
+export interface TimeHeap {
+  insert(root: number, row: number): number
+  remove(root: number, row: number): number
+  countUpTo(root: number, timeMs: number): number
+  firstUpTo(root: number, timeMs: number): number
+  nextUpTo(row: number, timeMs: number): number
+}
+
+/** One row a coupon, by ordinal. */
+export interface CouponColumns {
+  readonly rows: Rows
+  readonly uses: Column
+  readonly reserved: Column
+  readonly version: Column
+  readonly disabled: Column
+  readonly createdAtMs: Column
+  readonly updatedAtMs: Column
+  /** Sequence at which the limit per user began to hold; uses before it were not counted. */
+  readonly userLimitSinceSeq: Column
+  /** Root of the heap of this coupon's holds. */
+  readonly holds: Column
+  /** The next edge of its window that has no event yet; the key of `edges`. */
+  readonly edgeAtMs: Column
+  readonly edges: TimeHeap
+  /** Four words: tells keys of this coupon from those of others. */
+  readonly salt: readonly [Column, Column, Column, Column]
+  /** Four words: likewise for the counters of its present limit per user. */
+  readonly userSalt: readonly [Column, Column, Column, Column]
+}
+
+/**
+ * One row a hold. The first hold of a reservation also carries the reservation; `head` of the others points at it, and
+ * `nextHold` chains them in order of the codes.
+ */
+export interface HoldColumns {
+  readonly rows: Rows
+  readonly ordinal: Column
+  readonly expiresAtMs: Column
+  readonly head: Column
+  readonly nextHold: Column
+  /** Chains the holds of one user on one coupon. */
+  readonly nextOfUser: Column
+  readonly userKey: readonly [Column, Column, Column, Column]
+  /** Of the reservation: */
+  readonly seq: Column
+  readonly startedAtMs: Column
+  /** The event with its present price: that of its beginning or of its last repricing. */
+  readonly priceSeq: Column
+  readonly hasOrder: Column
+  readonly orderKey: readonly [Column, Column, Column, Column]
+  /** 64 bits over the bytes of its price, to see whether a cart is still the same; 0 and 0 without one. */
+  readonly priceDigest: readonly [Column, Column]
+  /** Heap of a coupon's holds, and heap of all reservations of the shard. */
+  readonly byCoupon: TimeHeap
+  readonly byShard: TimeHeap
+}
+
+export interface StateTables {
+  readonly codes: CodeIndex
+  readonly coupons: CouponColumns
+  readonly users: UserCounters
+  /** (coupon, order) → redemption. */
+  readonly orders: SeqIndex
+  /** (coupon, user) → first hold. */
+  readonly holdsOfUser: RowIndex
+  /** reservation sequence → its first hold, while open. */
+  readonly open: RowIndex
+  /** reservation sequence → the event that closed it; the digest words hold the sequence of its last price. */
+  readonly closed: SeqIndex
+  /** redemption sequence → its reversal. */
+  readonly reversals: SeqIndex
+  readonly holds: HoldColumns
+}

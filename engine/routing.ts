@@ -1,0 +1,36 @@
+/**
+ * Routing: which shard owns a code. Ids carry their shard (`protocol/ids.ts`), so this is all the directory there is.
+ *
+ *     shard = (H(code without its last two letters) + number(last two letters)) mod shards
+ *
+ * A generator of codes tries last letters until a code lands on its campaign's shard; 1,024 endings reach every shard of up
+ * to 1,024. The hash is keyed with the deployment's secret, so nobody outside can aim codes at one shard.
+ */
+import { KeyHash } from './domain/key-hash.ts'
+import { lastLettersNumber } from '../protocol/codes.ts'
+
+/** Keeps routing apart from every other use of the deployment's hash. */
+const ROUTING_DOMAIN = 0x526f_7574
+
+/** Codes have at most 64 letters. */
+const LETTERS_MAX = 64
+
+export class Router {
+  readonly shards: number
+  private readonly hash: KeyHash
+  private readonly letters = new Uint8Array(LETTERS_MAX)
+
+  /** `shards` is a power of two from 1 to 1,024; `secret` the deployment's 32 bytes. */
+  constructor(shards: number, secret: Uint8Array) {
+    this.shards = shards
+    this.hash = new KeyHash(secret)
+  }
+
+  /** `code` is canonical (see `protocol/codes.ts`): 3 to 64 ASCII letters. */
+  shardOfCode(code: string): number {
+    const length = code.length
+    for (let i = 0; i < length; i++) this.letters[i] = code.charCodeAt(i)
+    this.hash.hash(this.letters, 0, length - 2, ROUTING_DOMAIN)
+    return ((this.hash.k0 >>> 0) + lastLettersNumber(this.letters, length)) % this.shards
+  }
+}

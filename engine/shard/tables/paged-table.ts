@@ -1,0 +1,444 @@
+// The hash table under all others: fixed-size records of int32 words in pages of typed arrays.
+//
+// Order is the whole idea. The first key word is an evenly spread hash, and records lie sorted by it: home(k0) is
+// k0 scaled to the capacity, a record lies at its home or behind it, and no free slot lies between the two (linear
+// probing kept in order, Amble & Knuth 1974). So a hit and a miss alike stop after two or three neighbours, removal
+// shifts back and leaves no tombstone, and a scan by key order survives every growth.
+//
+// Growth stretches the order by an eighth, a few slots with each insert, from the top down and in place:
+//
+//   slot 0                        lowBound          gap                                   nextCapacity
+//   ├── old scale, still dense ───────┤· · · free · · ·├── new scale, loosened ─────────────┤
+//   orders below `frontier`                             orders from `frontier` up
+//
+// Pages are added where the front arrives; there is never a second copy and never a pause. The price: a slot number
+// is valid only until the next insert or remove. Keys inserted in ascending order crowd together, because the
+// capacity follows the number of records: whoever loads a sorted snapshot calls reserve first.
+
+import assert from 'node:assert/strict'
+
+/** Key orders run from 0 to ORDER_SPAN − 1. */
+export const ORDER_SPAN = 4_294_967_296
+
+const SIGN = 2_147_483_648
+/** A page holds the largest power of two of slots that fits. */
+const PAGE_BYTES_MAX = 1 << 18
+const FIRST_SLOTS = 32
+/** Records for each slot when a stretch is due; the average load. */
+const LOAD = 0.76
+/** A stretch adds capacity / STRETCH_DIVISOR slots: the load of a place swings by this share around LOAD. */
+const STRETCH_DIVISOR = 8
+/** Slots of the old scale that one step moves. */
+const STEP_SLOTS = 128
+/** Slot numbers are int32; a table that reaches it stops the shard rather than answering wrongly. */
+const SLOTS_MAX = 2 ** 31 - 2 ** 20
+const NO_PAGE = new Int32Array(0)
+
+export class PagedTable {
+  private readonly slotWords: number
+  private readonly pageBits: number
+  private readonly pageMask: number
+  private readonly pages: Int32Array[] = []
+  private records = 0
+  private allocatedWords = 0
+
+  private slots = FIRST_SLOTS
+  private nextSlots = FIRST_SLOTS
+  private lowScale = FIRST_SLOTS / ORDER_SPAN
+  private highScale = FIRST_SLOTS / ORDER_SPAN
+  private frontier = ORDER_SPAN
+  private lowBound = FIRST_SLOTS
+  private stepAtSize = Math.floor(FIRST_SLOTS * LOAD)
+  /** What a step moves: pairs of slots, from and to. */
+  private moves = new Int32Array(2 * STEP_SLOTS)
+  private moveWords = 0
+
+  /** `keyWords` is 2 or 4; a record is the key followed by `valueWords` words. */
+  constructor(keyWords: 2 | 4, valueWords: number) {
+    this.slotWords = keyWords + valueWords
+    this.pageBits = Math.floor(Math.log2(PAGE_BYTES_MAX / (this.slotWords * 4)))
+    this.pageMask = (1 << this.pageBits) - 1
+    this.ensureSlot(FIRST_SLOTS)
+  }
+
+  /** Number of records. */
+  get size(): number {
+    return this.records
+  }
+
+  /** Bytes allocated. */
+  get bytes(): number {
+    return (this.allocatedWords + this.moves.length) * 4
+  }
+
+  /** Slots that the homes are spread over. */
+  get capacity(): number {
+    return this.lowBound < this.slots ? this.nextSlots : this.slots
+  }
+
+  /** Grows so that `entries` records fit before the next stretch. At once when the table is empty, else by stretching. */
+  reserve(entries: number): void {
+    if (this.records === 0 && entries > this.stepAtSize) {
+      this.begin(Math.ceil(entries / LOAD))
+      const last = this.slots >>> this.pageBits
+      for (let page = 0; page <= last; page++) this.ensurePage(page, this.slots)
+    }
+    while (this.slots * LOAD < entries) this.stretch()
+  }
+
+  /** The first slot of a key of two words, or -1. */
+  find2(key0: number, key1: number): number {
+    return this.scan2(this.home(key0 | 0), key0 | 0, key1 | 0)
+  }
+
+  /** The next slot behind `slot` with the same key of two words, or -1. */
+  findNext2(slot: number, key0: number, key1: number): number {
+    return this.scan2(slot + 1, key0 | 0, key1 | 0)
+  }
+
+  /** The slot of a key of four words, or -1. */
+  find4(key0: number, key1: number, key2: number, key3: number): number {
+    const k0 = key0 | 0
+    const k1 = key1 | 0
+    const k2 = key2 | 0
+    const k3 = key3 | 0
+    const words = this.slotWords
+    let slot = this.home(k0)
+    for (;;) {
+      const page = this.pages[slot >>> this.pageBits]!
+      const end = page.length
+      for (let at = (slot & this.pageMask) * words; at < end; at += words, slot++) {
+        const word = page[at]!
+        if (word > k0 || (word === 0 && page[at + 1] === 0)) return -1
+        if (word === k0 && page[at + 1] === k1 && page[at + 2] === k2 && page[at + 3] === k3) return slot
+      }
+    }
+  }
+
+  /**
+   * Adds a record with a key of two words, its values 0, and returns its slot. Equal keys are allowed and lie behind
+   * each other, with nothing but keys of the same first word between. The two words must not both be 0.
+   */
+  insert2(key0: number, key1: number): number {
+    return this.openFor(key0 | 0, key1 | 0)
+  }
+
+  /** Adds a record that find4 did not find, its values 0, and returns its slot. The first two words must not both be 0. */
+  insert4(key0: number, key1: number, key2: number, key3: number): number {
+    const slot = this.openFor(key0 | 0, key1 | 0)
+    const page = this.pages[slot >>> this.pageBits]!
+    const at = (slot & this.pageMask) * this.slotWords
+    page[at + 2] = key2
+    page[at + 3] = key3
+    return slot
+  }
+
+  /** Removes the record of a slot by moving the displaced ones behind it forward. */
+  remove(slot: number): void {
+    let end = slot + 1
+    while (this.isDisplaced(end)) end++
+    this.shiftDown(slot, end)
+    this.clear(end - 1)
+    this.records--
+  }
+
+  /** Removes a record and returns the slot of the one that followed it in key order, or -1. */
+  removeAndNext(slot: number): number {
+    this.remove(slot)
+    return this.isTaken(slot) ? slot : this.next(slot)
+  }
+
+  /** Word `index` of a slot, keys first; int32. */
+  word(slot: number, index: number): number {
+    return this.pages[slot >>> this.pageBits]![(slot & this.pageMask) * this.slotWords + index]!
+  }
+
+  /** Writes a value word; kept as int32. */
+  setWord(slot: number, index: number, value: number): void {
+    this.pages[slot >>> this.pageBits]![(slot & this.pageMask) * this.slotWords + index] = value
+  }
+
+  /** Where a record stands in key order: its first word as 0 to 2^32 − 1. */
+  orderOf(slot: number): number {
+    return this.word(slot, 0) + SIGN
+  }
+
+  /** The first slot with a key order ≥ `order`, or -1. */
+  firstFrom(order: number): number {
+    if (order >= ORDER_SPAN) return -1
+    let slot = this.homeOfOrder(order)
+    if (!this.isTaken(slot)) return this.next(slot)
+    while (slot >= 0 && this.orderOf(slot) < order) slot = this.next(slot)
+    return slot
+  }
+
+  /** The taken slot after `slot`, or -1 at the end. */
+  next(slot: number): number {
+    const words = this.slotWords
+    let at = slot + 1
+    const lastPage = this.pages.length - 1
+    for (let index = at >>> this.pageBits; index <= lastPage; index++) {
+      const page = this.pages[index]!
+      const end = page.length
+      const first = index << this.pageBits
+      for (let offset = (at - first) * words; offset < end; offset += words) {
+        if (page[offset] !== 0 || page[offset + 1] !== 0) return first + offset / words
+      }
+      at = (index + 1) << this.pageBits
+    }
+    return -1
+  }
+
+  private scan2(from: number, k0: number, k1: number): number {
+    const words = this.slotWords
+    let slot = from
+    for (;;) {
+      const page = this.pages[slot >>> this.pageBits]!
+      const end = page.length
+      for (let at = (slot & this.pageMask) * words; at < end; at += words, slot++) {
+        const word = page[at]!
+        if (word > k0 || (word === 0 && page[at + 1] === 0)) return -1
+        if (word === k0 && page[at + 1] === k1) return slot
+      }
+    }
+  }
+
+  private home(k0: number): number {
+    return this.homeOfOrder(k0 + SIGN)
+  }
+
+  private homeOfOrder(order: number): number {
+    return (order * (order < this.frontier ? this.lowScale : this.highScale)) | 0
+  }
+
+  private isTaken(slot: number): boolean {
+    const page = this.pages[slot >>> this.pageBits]!
+    const at = (slot & this.pageMask) * this.slotWords
+    return page[at] !== 0 || page[at + 1] !== 0
+  }
+
+  /** A taken slot whose record would rather lie further down. */
+  private isDisplaced(slot: number): boolean {
+    const page = this.pages[slot >>> this.pageBits]!
+    const at = (slot & this.pageMask) * this.slotWords
+    const k0 = page[at]!
+    if (k0 === 0 && page[at + 1] === 0) return false
+    return this.home(k0) < slot
+  }
+
+  /** Grows if due, then frees the slot where a key belongs, behind those of the same first word, and writes k0, k1. */
+  private openFor(k0: number, k1: number): number {
+    assert(k0 !== 0 || k1 !== 0, 'the first two key words are both 0')
+    if (this.records >= this.stepAtSize) this.stretch()
+    const words = this.slotWords
+    let slot = this.home(k0)
+    search: for (;;) {
+      const page = this.pages[slot >>> this.pageBits]!
+      const end = page.length
+      for (let at = (slot & this.pageMask) * words; at < end; at += words, slot++) {
+        const word = page[at]!
+        if (word > k0 || (word === 0 && page[at + 1] === 0)) break search
+      }
+    }
+    this.open(slot)
+    const page = this.pages[slot >>> this.pageBits]!
+    const at = (slot & this.pageMask) * words
+    page[at] = k0
+    page[at + 1] = k1
+    for (let word = 2; word < words; word++) page[at + word] = 0
+    this.records++
+    return slot
+  }
+
+  /** Makes `slot` free to write by moving the run that begins there one slot up. Its old words stay in it. */
+  private open(slot: number): void {
+    const words = this.slotWords
+    let free = slot
+    search: for (;;) {
+      const page = this.pages[free >>> this.pageBits]!
+      const end = page.length
+      for (let at = (free & this.pageMask) * words; at < end; at += words, free++) {
+        if (page[at] === 0 && page[at + 1] === 0) break search
+      }
+    }
+    // The slot behind every taken one exists, so that no search runs off the end.
+    if (((free + 1) & this.pageMask) === 0 || free < this.pageMask) this.ensureSlot(free + 1)
+    while (free > slot) {
+      const page = this.pages[free >>> this.pageBits]!
+      const inPage = free & this.pageMask
+      if (inPage === 0) {
+        const below = this.pages[(free - 1) >>> this.pageBits]!
+        const from = this.pageMask * words
+        for (let word = 0; word < words; word++) page[word] = below[from + word]!
+        free--
+        continue
+      }
+      const count = Math.min(free - slot, inPage)
+      const from = (inPage - count) * words
+      for (let at = inPage * words - 1; at >= from; at--) page[at + words] = page[at]!
+      free -= count
+    }
+  }
+
+  /** Moves the records of [slot + 1, end) one slot down. */
+  private shiftDown(slot: number, end: number): void {
+    const words = this.slotWords
+    for (let to = slot; to < end - 1; to++) {
+      const page = this.pages[to >>> this.pageBits]!
+      const at = (to & this.pageMask) * words
+      const above = this.pages[(to + 1) >>> this.pageBits]!
+      const from = ((to + 1) & this.pageMask) * words
+      for (let word = 0; word < words; word++) page[at + word] = above[from + word]!
+    }
+  }
+
+  /** A slot is free when its first two words are 0; the others may hold anything. */
+  private clear(slot: number): void {
+    const page = this.pages[slot >>> this.pageBits]!
+    const at = (slot & this.pageMask) * this.slotWords
+    page[at] = 0
+    page[at + 1] = 0
+  }
+
+  /** One step of growth: the topmost STEP_SLOTS of the old scale move to where the new scale wants them. */
+  private stretch(): void {
+    if (this.lowBound === this.slots) {
+      this.nextSlots = this.slots + Math.max(STEP_SLOTS, Math.floor(this.slots / STRETCH_DIVISOR))
+      assert(this.nextSlots < SLOTS_MAX, 'a table is out of slot numbers')
+      this.highScale = this.nextSlots / ORDER_SPAN
+    }
+    const from = Math.max(0, this.lowBound - STEP_SLOTS)
+    const frontier = from === 0 ? 0 : this.firstOrderAt(from)
+    const oldFrontier = this.frontier
+    const newFrom = Math.floor(oldFrontier * this.highScale)
+    this.ensurePages(Math.floor(frontier * this.highScale), newFrom)
+    this.frontier = frontier
+    this.planMoves(from, oldFrontier, newFrom)
+    this.carryOutMoves()
+    this.lowBound = from
+    if (from === 0) this.begin(this.nextSlots)
+    else this.stepAtSize = this.pace()
+  }
+
+  /** Everything lies at one scale again: the next stretch is due when LOAD is reached. */
+  private begin(slots: number): void {
+    assert(slots < SLOTS_MAX, 'a table is out of slot numbers')
+    this.slots = slots
+    this.nextSlots = slots
+    this.lowScale = slots / ORDER_SPAN
+    this.highScale = this.lowScale
+    this.frontier = ORDER_SPAN
+    this.lowBound = slots
+    this.stepAtSize = Math.floor(slots * LOAD)
+  }
+
+  /** The size at which the next step is due, so that the stretch ends when LOAD is reached again. */
+  private pace(): number {
+    const doneShare = (this.slots - this.lowBound) / this.slots
+    return Math.floor((this.slots + (this.nextSlots - this.slots) * doneShare) * LOAD)
+  }
+
+  /** The smallest order whose home at the old scale is `slot` or above. */
+  private firstOrderAt(slot: number): number {
+    let order = Math.ceil(slot / this.lowScale)
+    while (order > 0 && Math.floor((order - 1) * this.lowScale) >= slot) order--
+    while (Math.floor(order * this.lowScale) < slot) order++
+    return order
+  }
+
+  /**
+   * Decides, upwards, where the records from slot `from` on have to lie now that the frontier has come down, and notes
+   * it in `moves`: those of the old scale, then those of the new scale that stand in their way. The latter had orders
+   * from `oldFrontier` up and slots from `newFrom` up. No record ever moves down.
+   */
+  private planMoves(from: number, oldFrontier: number, newFrom: number): void {
+    this.moveWords = 0
+    let start = from
+    while (this.isTaken(start) && this.orderOf(start) < this.frontier) start++
+    let end = Math.max(start, this.lowBound)
+    while (this.isTaken(end) && this.orderOf(end) < oldFrontier) end++
+    let next = this.planRange(start, end, start)
+    let reached = Math.max(end, newFrom)
+    this.ensurePages(newFrom, next)
+    while (reached < next) {
+      const until = next
+      next = this.planRange(reached, until, next)
+      reached = until
+      this.ensurePages(reached, next)
+    }
+  }
+
+  /** Plans the records in slots [start, end); the first may lie in slot `next` at the lowest. Returns the next `next`. */
+  private planRange(start: number, end: number, next: number): number {
+    const words = this.slotWords
+    let lowest = next
+    let slot = start
+    while (slot < end) {
+      const page = this.pages[slot >>> this.pageBits]!
+      const pageEnd = Math.min(end, (slot | this.pageMask) + 1)
+      for (let at = (slot & this.pageMask) * words; slot < pageEnd; slot++, at += words) {
+        const k0 = page[at]!
+        if (k0 === 0 && page[at + 1] === 0) continue
+        const to = Math.max(lowest, this.home(k0))
+        lowest = to + 1
+        if (to !== slot) this.noteMove(slot, to)
+      }
+    }
+    return lowest
+  }
+
+  private noteMove(from: number, to: number): void {
+    if (this.moveWords === this.moves.length) {
+      const wider = new Int32Array(this.moves.length * 2)
+      wider.set(this.moves)
+      this.moves = wider
+    }
+    this.moves[this.moveWords] = from
+    this.moves[this.moveWords + 1] = to
+    this.moveWords += 2
+  }
+
+  /** Downwards, so that nothing is overwritten before it has moved. */
+  private carryOutMoves(): void {
+    const words = this.slotWords
+    const moves = this.moves
+    for (let index = this.moveWords - 2; index >= 0; index -= 2) {
+      const from = moves[index]!
+      const to = moves[index + 1]!
+      const source = this.pages[from >>> this.pageBits]!
+      const target = this.pages[to >>> this.pageBits]!
+      const sourceAt = (from & this.pageMask) * words
+      const targetAt = (to & this.pageMask) * words
+      for (let word = 0; word < words; word++) target[targetAt + word] = source[sourceAt + word]!
+      source[sourceAt] = 0
+      source[sourceAt + 1] = 0
+    }
+  }
+
+  private ensurePages(fromSlot: number, toSlot: number): void {
+    const last = toSlot >>> this.pageBits
+    for (let index = fromSlot >>> this.pageBits; index <= last; index++) this.ensurePage(index, toSlot)
+  }
+
+  private ensureSlot(slot: number): void {
+    this.ensurePage(slot >>> this.pageBits, slot)
+  }
+
+  /** The first page begins small and doubles; every other one comes whole. `slot` says how far the first must reach. */
+  private ensurePage(index: number, slot: number): void {
+    while (this.pages.length <= index) this.pages.push(NO_PAGE)
+    const page = this.pages[index]!
+    const pageWords = (this.pageMask + 1) * this.slotWords
+    if (page.length === pageWords) return
+    let wantedWords = pageWords
+    if (index === 0) {
+      const reach = Math.min(slot, this.pageMask) + 1
+      if (page.length >= reach * this.slotWords) return
+      wantedWords = Math.min(pageWords, Math.max(reach, 2 * (page.length / this.slotWords)) * this.slotWords)
+    }
+    const grown = new Int32Array(wantedWords)
+    grown.set(page)
+    this.pages[index] = grown
+    this.allocatedWords += wantedWords - page.length
+  }
+}
