@@ -18,7 +18,8 @@ let guarded = false
 export function track(child: ChildProcess): ChildProcess {
   if (!guarded) {
     guarded = true
-    process.on('exit', endAllNow)
+    // Before everything else that happens at exit: folders of children can only be removed once these are gone.
+    process.prependListener('exit', endAllNow)
   }
   live.add(child)
   child.once('exit', () => live.delete(child))
@@ -27,7 +28,7 @@ export function track(child: ChildProcess): ChildProcess {
 }
 
 /** SIGKILL to every child that still runs. For the exit path, where nothing can be awaited. */
-export function endAllNow(): void {
+function endAllNow(): void {
   for (const child of live) child.kill('SIGKILL')
 }
 

@@ -2,7 +2,7 @@
 // disk it was measured on says nothing.
 
 import { readFileSync } from 'node:fs'
-import { arch, availableParallelism, cpus, platform, release, totalmem } from 'node:os'
+import { arch, availableParallelism, cpus, loadavg, platform, release, totalmem } from 'node:os'
 
 export interface Machine {
   readonly cpu: string
@@ -10,6 +10,8 @@ export interface Machine {
   readonly memoryMiB: number
   readonly kernel: string
   readonly node: string
+  /** Load average of the minute before the run: how busy others kept the machine. */
+  readonly loadAverage: number
   /** Device, file system and mount options behind the data directory. */
   readonly disk: string
   /** Settings of the product that the caller's environment changes; empty: all defaults. */
@@ -23,6 +25,7 @@ export function describeMachine(dataDir: string, settings: Readonly<Record<strin
     memoryMiB: Math.round(totalmem() / 2 ** 20),
     kernel: `${platform()} ${release()} ${arch()}`,
     node: process.version,
+    loadAverage: loadavg()[0] ?? 0,
     disk: describeDisk(dataDir),
     settings,
   }
@@ -35,6 +38,7 @@ export function machineLines(machine: Machine): string[] {
     `memory    ${machine.memoryMiB} MiB`,
     `kernel    ${machine.kernel}`,
     `node      ${machine.node}`,
+    `busy      load average ${machine.loadAverage.toFixed(2)} in the minute before`,
     `disk      ${machine.disk}`,
     `settings  ${settings.length > 0 ? settings.join(' ') : 'defaults'}`,
   ]

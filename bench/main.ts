@@ -4,7 +4,7 @@
 // do. Children end with it, also when it is interrupted.
 
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { findLoadTool, type LoadTool } from './load/closed-loop.ts'
@@ -60,7 +60,9 @@ async function main(options: Options): Promise<boolean> {
   })
   for (const line of machineLines(machine)) console.log(line)
   console.log(`fdatasync ${latencyLine(disk)}, 4 KiB appended to a preallocated file`)
-  console.log(`load      ${context.loadTool}, seed ${context.seed}${options.small ? ', SMALL: figures mean nothing' : ''}`)
+  console.log(
+    `load      ${context.loadTool}, seed ${context.seed}${options.small ? ', SMALL: figures mean nothing' : ''}`,
+  )
   const reports: WorkloadReport[] = []
   const broken: string[] = []
   for (const workload of options.only) {
@@ -77,7 +79,16 @@ async function main(options: Options): Promise<boolean> {
   const failed = [...broken, ...failedChecks(reports)]
   console.log(`\n${figureTable(reports).join('\n')}`)
   console.log(failed.length === 0 ? '\nall checks hold' : `\nDOES NOT HOLD\n${failed.join('\n')}`)
-  const results = { startedAt: startedAt.toISOString(), elapsedSeconds, small: options.small, seed: context.seed, machine, disk, failed, reports }
+  const results = {
+    startedAt: startedAt.toISOString(),
+    elapsedSeconds,
+    small: options.small,
+    seed: context.seed,
+    machine,
+    disk,
+    failed,
+    reports,
+  }
   mkdirSync(RESULTS_DIR, { recursive: true })
   const file = join(RESULTS_DIR, `${options.name ?? startedAt.toISOString().replace(/[:.]/g, '-')}.json`)
   writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`)
@@ -117,4 +128,6 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => process.exit(130))
 }
 
-process.exitCode = (await main(program.parse().opts<Options>())) ? 0 : 1
+const options = program.parse().opts<Options>()
+if (!existsSync(options.product)) program.error(`${options.product} is not there: run "npm run build" first`)
+process.exitCode = (await main(options)) ? 0 : 1

@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-export const PROJECT_ROOT = findRoot(dirname(fileURLToPath(import.meta.url)))
+const PROJECT_ROOT = findRoot(dirname(fileURLToPath(import.meta.url)))
 
 /** The built product, as `npm start` runs it. */
 export const PRODUCT_ENTRY = join(PROJECT_ROOT, 'dist/cli/main.js')

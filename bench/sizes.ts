@@ -113,20 +113,17 @@ export const SMALL: BenchSize = {
 }
 
 /** Bytes a row of the encoded frames: one length byte and eight letters for the user, the same for the order. */
-export const BYTES_PER_ROW = 18
+const BYTES_PER_ROW = 18
 
 /** All frames of one run together; beyond it the run is shortened instead. */
-export const FRAME_BYTES_MAX = 1_000_000_000
+const FRAME_BYTES_MAX = 1_000_000_000
 
 /** What the columns run reserves a second when its length is changed; FULL keeps the same proportion. */
 const ROWS_PER_SECOND_RESERVED = 1_600_000
 
 /** The same sizes with another length of the `checkout` and `columns` runs. */
 export function withSeconds(size: BenchSize, seconds: number): BenchSize {
-  const rowsMax = Math.min(
-    Math.ceil(seconds * ROWS_PER_SECOND_RESERVED),
-    Math.floor(FRAME_BYTES_MAX / BYTES_PER_ROW),
-  )
+  const rowsMax = Math.min(Math.ceil(seconds * ROWS_PER_SECOND_RESERVED), Math.floor(FRAME_BYTES_MAX / BYTES_PER_ROW))
   return {
     ...size,
     checkout: { ...size.checkout, seconds },

@@ -61,8 +61,9 @@ export class ColumnReader {
   /** Points `into` at the UTF-8 of the next text; valid as long as the column's memory is. */
   nextText(into: Bytes): void {
     const buf = this.buf
-    const head = buf[this.at] as number
-    let start = this.at + 1
+    const at = this.at
+    const head = buf[at] as number
+    let start = at + 1
     let length = head & 31
     if ((head & 0xe0) !== ELEMENT.FIXSTR) {
       const lengthBytes = head === ELEMENT.STR_8 ? 1 : head === ELEMENT.STR_16 ? 2 : head === ELEMENT.STR_32 ? 4 : 0
@@ -86,7 +87,7 @@ export class ColumnReader {
       return head
     }
     const bytes = numberBytes(head)
-    assert(bytes > 0, 'an element of a column is not a number')
+    assert(bytes >= 0, 'an element of a column is not a number')
     assert(this.at + 1 + bytes <= this.end, PAST_THE_END)
     const value = wholeNumberAt(this.buf, this.at)
     assert(value >= 0, 'an element of a column is not a whole number from 0 to 2^53-1')

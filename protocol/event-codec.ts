@@ -99,13 +99,14 @@ function writeBody(w: ByteWriter, event: Event): void {
       writeOrdinals(w, event.ordinals)
       writePrice(w, event.price)
       return
-    case EVENT.RESERVATION_EXTENDED:
+    case EVENT.RESERVATION_RETIMED:
       w.varint(event.reservationSeq)
       w.varint(event.expiresAtMs)
       return
     case EVENT.RESERVATION_RELEASED:
       w.varint(event.reservationSeq)
       w.u8(RELEASE_CAUSES.indexOf(event.cause))
+      w.varint(event.expiresAtMs)
       return
     case EVENT.REDEMPTION_REVERSED:
       w.varint(event.redemptionSeq)
@@ -194,10 +195,15 @@ function readBody(r: ByteReader, type: number): Event {
       const ordinals = readOrdinals(r)
       return { type, reservationSeq, ordinals, price: readPrice(r, ordinals.length) }
     }
-    case EVENT.RESERVATION_EXTENDED:
+    case EVENT.RESERVATION_RETIMED:
       return { type, reservationSeq: r.varint(), expiresAtMs: r.varint() }
     case EVENT.RESERVATION_RELEASED:
-      return { type, reservationSeq: r.varint(), cause: named(RELEASE_CAUSES, r.u8()) }
+      return {
+        type,
+        reservationSeq: r.varint(),
+        cause: named(RELEASE_CAUSES, r.u8()),
+        expiresAtMs: r.varint(),
+      }
     case EVENT.REDEMPTION_REVERSED:
       return {
         type,

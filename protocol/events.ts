@@ -16,7 +16,7 @@ export const EVENT = {
   COUPON_WINDOW_PASSED: 4,
   RESERVED: 5,
   RESERVATION_REPRICED: 6,
-  RESERVATION_EXTENDED: 7,
+  RESERVATION_RETIMED: 7,
   RESERVATION_RELEASED: 8,
   REDEEMED: 9,
   REDEMPTION_REVERSED: 10,
@@ -78,8 +78,9 @@ export interface ReservationRepriced {
   readonly price: PriceFact
 }
 
-export interface ReservationExtended {
-  readonly type: typeof EVENT.RESERVATION_EXTENDED
+/** Extended by its owner, or cut short because its coupon ends earlier now. */
+export interface ReservationRetimed {
+  readonly type: typeof EVENT.RESERVATION_RETIMED
   readonly reservationSeq: number
   readonly expiresAtMs: number
 }
@@ -91,6 +92,8 @@ export interface ReservationReleased {
   readonly type: typeof EVENT.RESERVATION_RELEASED
   readonly reservationSeq: number
   readonly cause: ReleaseCause
+  /** Until when it would have lasted. */
+  readonly expiresAtMs: number
 }
 
 /** Mutable only so that the column path can fill one object again and again; nobody else may write to it. */
@@ -135,7 +138,7 @@ export type Event =
   | CouponWindowPassed
   | Reserved
   | ReservationRepriced
-  | ReservationExtended
+  | ReservationRetimed
   | ReservationReleased
   | Redeemed
   | RedemptionReversed

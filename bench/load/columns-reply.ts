@@ -16,7 +16,7 @@ export interface ColumnsTally {
   firstProblem: string
 }
 
-export function emptyTally(): ColumnsTally {
+function emptyTally(): ColumnsTally {
   return { frames: 0, failedFrames: 0, redeemed: 0, replayed: 0, refused: 0, firstProblem: '' }
 }
 
@@ -66,7 +66,9 @@ export class ColumnsReplyJudge {
     const found = payload.indexOf(this.#marker)
     if (found < 0) return false
     const from = found + this.#marker.length
-    return payload.length >= from + this.#rows && payload.compare(this.#zeros, 0, this.#rows, from, from + this.#rows) === 0
+    return (
+      payload.length >= from + this.#rows && payload.compare(this.#zeros, 0, this.#rows, from, from + this.#rows) === 0
+    )
   }
 
   #count(answer: ColumnsAnswer): void {

@@ -1,7 +1,7 @@
 // Sends columns over one WebSocket as fast as they are answered, a fixed number of frames in flight.
 //
-// A closed loop on purpose: this measures throughput. Encoding, masking and the first decoding happen before the
-// clock starts; while it runs, a frame costs this side one write and one comparison of its answer.
+// A closed loop on purpose: this measures throughput. Encoding and masking happen before the clock starts; while it
+// runs, a frame costs this side one write and one comparison of its answer (the first answer is decoded in full).
 
 import { createHash, randomBytes } from 'node:crypto'
 import { connect, type Socket } from 'node:net'

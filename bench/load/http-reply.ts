@@ -20,7 +20,8 @@ export class HttpReplyReader {
     const headEnd = text.indexOf(HEAD_END)
     if (headEnd < 0) return this.#hold(text)
     const found = CONTENT_LENGTH.exec(text)
-    if (found === null || found.index >= headEnd) throw new Error(`a reply without Content-Length: ${text.slice(0, headEnd)}`)
+    if (found === null || found.index >= headEnd)
+      throw new Error(`a reply without Content-Length: ${text.slice(0, headEnd)}`)
     const bodyStart = headEnd + HEAD_END.length
     const end = bodyStart + Number(found[1])
     if (text.length < end) return this.#hold(text)

@@ -23,7 +23,7 @@ function figureRow(figure: Figure): string[] {
     figure.name,
     formatValue(figure.value, figure.unit),
     `${sign} ${formatValue(target.value, figure.unit)}`,
-    (figure.value / target.value).toFixed(2),
+    target.value === 0 ? '' : (figure.value / target.value).toFixed(2),
     meets(figure) ? 'met' : 'SHORT',
   ]
 }

@@ -79,7 +79,9 @@ export async function startProduct(entry: string, dataDir: string): Promise<Prod
     stop: async () => {
       const inTime = await endChild(child, 'SIGTERM', STOP_TIME_LIMIT_MS)
       if (!inTime || child.exitCode !== 0) {
-        const how = inTime ? `ended with ${child.exitCode ?? child.signalCode}` : `was not gone in ${STOP_TIME_LIMIT_MS} ms`
+        const how = inTime
+          ? `ended with ${child.exitCode ?? child.signalCode}`
+          : `was not gone in ${STOP_TIME_LIMIT_MS} ms`
         throw new Error(`the server ${how} after SIGTERM\n${lastWords()}`)
       }
     },

@@ -25,7 +25,9 @@ export function sampleAnswer(port: number, path: string, body: string, expectedS
         answer.on('end', () => {
           const text = Buffer.concat(chunks).toString()
           if (answer.statusCode !== expectedStatus) {
-            reject(new Error(`${path} answered ${answer.statusCode} instead of ${expectedStatus}: ${text.slice(0, 300)}`))
+            reject(
+              new Error(`${path} answered ${answer.statusCode} instead of ${expectedStatus}: ${text.slice(0, 300)}`),
+            )
             return
           }
           const headers: [string, string][] = []

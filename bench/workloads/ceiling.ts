@@ -10,7 +10,15 @@ import { startChild } from '../children.ts'
 import { type ClosedLoopResult, runClosedLoop, writeCodes } from '../load/closed-loop.ts'
 import { redeemBody, validateBody } from '../load/redeem-request.ts'
 import { ENTRIES } from '../project.ts'
-import { atLeast, type Check, checkBetween, checkEqual, type Figure, median, type WorkloadReport } from '../report/figure.ts'
+import {
+  atLeast,
+  type Check,
+  checkBetween,
+  checkEqual,
+  type Figure,
+  median,
+  type WorkloadReport,
+} from '../report/figure.ts'
 import type { BareServerInput } from '../server/bare-server-main.ts'
 import { couponUses, createCoupon } from '../server/coupons.ts'
 import { freePort } from '../server/product.ts'
@@ -104,13 +112,23 @@ function figuresOf(pairs: readonly Pair[], kind: Kind, connections: number): Fig
   const promised = kind === 'validate' || connections === REDEEM_TARGET_CONNECTIONS
   const target = atLeast(kind === 'validate' ? VALIDATE_SHARE_TARGET : REDEEM_SHARE_TARGET)
   return [
-    { name: `ceiling: ${kind} ÷ bare, ${connections} connections`, value: share, unit: '%', target: promised ? target : null },
+    {
+      name: `ceiling: ${kind} ÷ bare, ${connections} connections`,
+      value: share,
+      unit: '%',
+      target: promised ? target : null,
+    },
     { name: `ceiling: ${kind}, ${connections} connections`, value: rate, unit: '/s', target: null },
     { name: `ceiling: bare ${kind}, ${connections} connections`, value: bareRate, unit: '/s', target: null },
   ]
 }
 
-function checksOf(pairs: readonly Pair[], warmups: readonly ClosedLoopResult[], uses: number, size: CeilingSize): Check[] {
+function checksOf(
+  pairs: readonly Pair[],
+  warmups: readonly ClosedLoopResult[],
+  uses: number,
+  size: CeilingSize,
+): Check[] {
   const redeems = pairs.filter((pair) => pair.kind === 'redeem')
   const acknowledged =
     redeems.reduce((sum, pair) => sum + pair.product.succeeded, 0) +

@@ -41,7 +41,9 @@ export async function runCheckout(
     const diskAfter = measureDiskSync(scratch, diskSyncs)
     context.say(`latency      ${latencyLine(result.latency)}`)
     context.say(`since send   ${latencyLine(result.sinceSend)}`)
-    context.say(`sent late    ${latencyLine(result.sendLag)}; generator ${(result.generatorCpu * 100).toFixed(0)} % of a core`)
+    context.say(
+      `sent late    ${latencyLine(result.sendLag)}; generator ${(result.generatorCpu * 100).toFixed(0)} % of a core`,
+    )
     context.say(`disk after   ${latencyLine(diskAfter)}`)
     if (result.firstError !== '') context.say(`first error  ${result.firstError}`)
     const uses = await couponUses(product.baseUrl, CODE)

@@ -33,7 +33,9 @@ export async function runRecovery(context: BenchContext, size: RecoverySize): Pr
     } finally {
       await first.kill()
     }
-    context.say(`killed after ${(filled.columns.redeemed + filled.singles.redeemed).toLocaleString('en')} acknowledged redemptions`)
+    context.say(
+      `killed after ${(filled.columns.redeemed + filled.singles.redeemed).toLocaleString('en')} acknowledged redemptions`,
+    )
     const second = await startProduct(context.productEntry, dataDir)
     const columnUses = await couponUses(second.baseUrl, COLUMNS_CODE)
     const singleUses = await couponUses(second.baseUrl, SINGLE_CODE)
@@ -82,7 +84,8 @@ function reportOf(
 ): WorkloadReport {
   const acknowledged = columns.redeemed + singles.redeemed
   const { replay, readyMs } = restarted
-  const eventsPerSecond = replay === null ? acknowledged / (readyMs / 1_000) : replay.events / (replay.elapsedMs / 1_000)
+  const eventsPerSecond =
+    replay === null ? acknowledged / (readyMs / 1_000) : replay.events / (replay.elapsedMs / 1_000)
   return {
     workload: 'recovery',
     figures: [
@@ -92,10 +95,19 @@ function reportOf(
         unit: '/s',
         target: atLeast(TARGET_EVENTS_PER_SECOND),
       },
-      { name: `recovery: ready after ${acknowledged.toLocaleString('en')} redemptions`, value: readyMs, unit: 'ms', target: null },
+      {
+        name: `recovery: ready after ${acknowledged.toLocaleString('en')} redemptions`,
+        value: readyMs,
+        unit: 'ms',
+        target: null,
+      },
     ],
     checks: [
-      checkEqual('rows redeemed', Math.floor(size.columnRows / size.rowsPerFrame) * size.rowsPerFrame, columns.redeemed),
+      checkEqual(
+        'rows redeemed',
+        Math.floor(size.columnRows / size.rowsPerFrame) * size.rowsPerFrame,
+        columns.redeemed,
+      ),
       checkEqual('errors of single redemptions', 0, singles.errors),
       checkEqual('uses after the kill, columns', columns.redeemed, columnUses),
       checkEqual('uses after the kill, singles', singles.redeemed, singleUses),

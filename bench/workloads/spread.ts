@@ -76,13 +76,19 @@ export async function runSpread(context: BenchContext, size: SpreadSize): Promis
         },
         {
           name: 'spread: one coupon',
-          value: median(runs.filter((run) => run.shape === 'one' && run.round > 0).map((run) => run.succeededPerSecond)),
+          value: median(
+            runs.filter((run) => run.shape === 'one' && run.round > 0).map((run) => run.succeededPerSecond),
+          ),
           unit: '/s',
           target: null,
         },
       ],
       checks: [
-        checkEqual('errors', 0, runs.reduce((sum, run) => sum + run.errors, 0)),
+        checkEqual(
+          'errors',
+          0,
+          runs.reduce((sum, run) => sum + run.errors, 0),
+        ),
         ...SHAPES.map((shape) => usesCheck(runs, shape, uses[shape], size.connections)),
       ],
       detail: { loadTool: context.loadTool, runs, uses },
@@ -95,7 +101,10 @@ function rateOf(runs: readonly Run[], shape: Shape, round: number): number {
 }
 
 function medianShare(runs: readonly Run[], shape: Shape, rounds: number): number {
-  const shares = Array.from({ length: rounds }, (_, index) => rateOf(runs, shape, index + 1) / rateOf(runs, 'one', index + 1))
+  const shares = Array.from(
+    { length: rounds },
+    (_, index) => rateOf(runs, shape, index + 1) / rateOf(runs, 'one', index + 1),
+  )
   return median(shares)
 }
 

@@ -4,7 +4,7 @@
  * are the promises themselves (no limit exceeded, no counter below zero).
  */
 import { assert } from '../../protocol/assert.ts'
-import { ByteWriter, bytesOf } from '../../protocol/bytes.ts'
+import { bytesOf } from '../../protocol/bytes.ts'
 import type { CouponDefinition } from '../../protocol/coupon.ts'
 import {
   type CouponChanged,
@@ -15,14 +15,12 @@ import {
   type RedemptionReversed,
   type Reserved,
 } from '../../protocol/events.ts'
-import { type PriceFact, writePrice } from '../../protocol/price.ts'
 import { closeReservation, openReservation, rowOfReservation } from './holds.ts'
 import { Key, saltedInto, type ShardState } from './state.ts'
 
 const MINUTE_MS = 60_000
 
 const key = new Key()
-const priceBytes = new ByteWriter(256)
 
 /** Applies the event that takes the next sequence. */
 export function apply(state: ShardState, event: Event, timeMs: number): void {
@@ -54,11 +52,10 @@ export function apply(state: ShardState, event: Event, timeMs: number): void {
       const row = rowOfReservation(state, event.reservationSeq)
       assert(row >= 0, 'a repriced reservation is not open')
       state.tables.holds.priceSeq.set(row, seq)
-      setPriceDigest(state, row, event.price)
       return
     }
-    case EVENT.RESERVATION_EXTENDED:
-      applyExtended(state, event.reservationSeq, event.expiresAtMs)
+    case EVENT.RESERVATION_RETIMED:
+      applyRetimed(state, event.reservationSeq, event.expiresAtMs)
       return
     case EVENT.RESERVATION_RELEASED:
       closeReservation(state, event.reservationSeq, seq)
@@ -173,28 +170,13 @@ function nextEdgeMs(definition: CouponDefinition, timeMs: number): number | null
 function applyReserved(state: ShardState, event: Reserved, seq: number, timeMs: number): void {
   state.hashUser(event.user, state.userKey)
   if (event.order !== null) state.hashOrder(event.order, state.orderKey)
-  const row = openReservation(state, event, seq, timeMs)
-  if (event.price !== null) setPriceDigest(state, row, event.price)
+  openReservation(state, event, seq, timeMs)
 }
 
-/** 64 bits over a price's bytes, in `into`. */
-export function digestPrice(state: ShardState, price: PriceFact, into: Key): void {
-  priceBytes.clear()
-  writePrice(priceBytes, price)
-  state.hashPrice(priceBytes.buf, priceBytes.pos, into)
-}
-
-function setPriceDigest(state: ShardState, row: number, price: PriceFact): void {
-  const { priceDigest } = state.tables.holds
-  digestPrice(state, price, key)
-  priceDigest[0].set(row, key.k0)
-  priceDigest[1].set(row, key.k1)
-}
-
-function applyExtended(state: ShardState, reservationSeq: number, expiresAtMs: number): void {
+function applyRetimed(state: ShardState, reservationSeq: number, expiresAtMs: number): void {
   const { holds, coupons } = state.tables
   const head = rowOfReservation(state, reservationSeq)
-  assert(head >= 0, 'an extended reservation is not open')
+  assert(head >= 0, 'a retimed reservation is not open')
   state.expiries = holds.byShard.remove(state.expiries, head)
   for (let row = head; row >= 0; row = holds.nextHold.get(row)) {
     const ordinal = holds.ordinal.get(row)

@@ -33,8 +33,8 @@ export function closingOf(state: ShardState, reservationSeq: number): { seq: num
   return { seq, priceSeq: joined(closed.digest0(slot), closed.digest1(slot)) }
 }
 
-/** Takes a hold on every coupon of the event; keys of user and order are in the state's hand. Returns the head. */
-export function openReservation(state: ShardState, event: Reserved, seq: number, timeMs: number): number {
+/** Takes a hold on every coupon of the event; keys of user and order are in the state's hand. */
+export function openReservation(state: ShardState, event: Reserved, seq: number, timeMs: number): void {
   const { holds, coupons, open } = state.tables
   let head = -1
   let last = -1
@@ -55,14 +55,11 @@ export function openReservation(state: ShardState, event: Reserved, seq: number,
   assert(head >= 0, 'a reservation without coupons')
   holds.startedAtMs.set(head, timeMs)
   holds.priceSeq.set(head, seq)
-  holds.priceDigest[0].set(head, 0)
-  holds.priceDigest[1].set(head, 0)
   holds.hasOrder.set(head, event.order === null ? 0 : 1)
   if (event.order !== null) setWords(holds.orderKey, head, state.orderKey)
   state.hashSeq(seq, key)
   open.set(key.k0, key.k1, key.k2, key.k3, head)
   state.expiries = holds.byShard.insert(state.expiries, head)
-  return head
 }
 
 function takeHold(state: ShardState, row: number, ordinal: number): void {

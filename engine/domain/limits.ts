@@ -9,5 +9,3 @@ export const RESERVATION_MAX_MS = 3_600_000
 /** Overdue reservations released by one command, beyond the ones it needs. Bounds the time of a command after a mass lapse. */
 export const OVERDUE_RELEASES_MAX = 64
 
-/** Share of the counted window by which order records are forgotten: once a minute. */
-export const FORGET_EVERY_MS = 60_000

@@ -15,7 +15,6 @@ const USER_DOMAIN = 1
 const ORDER_DOMAIN = 2
 const SEQ_DOMAIN = 3
 const SALT_DOMAIN = 4
-const PRICE_DOMAIN = 5
 
 /** A 128-bit key in hand. Mutable: one object serves many look-ups. */
 export class Key {
@@ -98,11 +97,6 @@ export class ShardState {
 
   hashOrder(order: Bytes, into: Key): void {
     this.hash.hash(order.buf, order.start, order.end, ORDER_DOMAIN)
-    into.set(this.hash.k0, this.hash.k1, this.hash.k2, this.hash.k3)
-  }
-
-  hashPrice(bytes: Uint8Array, length: number, into: Key): void {
-    this.hash.hash(bytes, 0, length, PRICE_DOMAIN)
     into.set(this.hash.k0, this.hash.k1, this.hash.k2, this.hash.k3)
   }
 

@@ -111,8 +111,6 @@ export interface HoldColumns {
   readonly priceSeq: Column
   readonly hasOrder: Column
   readonly orderKey: readonly [Column, Column, Column, Column]
-  /** 64 bits over the bytes of its price, to see whether a cart is still the same; 0 and 0 without one. */
-  readonly priceDigest: readonly [Column, Column]
   /** Heap of a coupon's holds, and heap of all reservations of the shard. */
   readonly byCoupon: TimeHeap
   readonly byShard: TimeHeap

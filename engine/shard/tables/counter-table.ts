@@ -3,7 +3,7 @@
 //   slot: | k0 | k1 | k2 | k3 | uses | held |     24 bytes, about 32 with the free slots between
 //
 // The key is the 128-bit digest of (coupon, user) made by KeyHash, compared whole.
-// A slot number is valid until the next findOrInsert of a new key or remove on this table; never store one.
+// A slot number is valid until the next findOrInsert or remove on this table; never store one.
 
 import { PagedTable } from './paged-table.ts'
 
@@ -35,8 +35,7 @@ export class CounterTable {
 
   /** The slot of a key; a new one starts with uses 0 and held 0. */
   findOrInsert(k0: number, k1: number, k2: number, k3: number): number {
-    const slot = this.table.find4(k0, k1, k2, k3)
-    return slot >= 0 ? slot : this.table.insert4(k0, k1, k2, k3)
+    return this.table.findOrInsert4(k0, k1, k2, k3)
   }
 
   uses(slot: number): number {
@@ -53,6 +52,11 @@ export class CounterTable {
 
   setHeld(slot: number, held: number): void {
     this.table.setWord(slot, HELD, held)
+  }
+
+  /** See {@link PagedTable.warm}. */
+  warm(k0: number): number {
+    return this.table.warm(k0)
   }
 
   /** Removes the counter; every slot number taken before is void afterwards. */

@@ -34,9 +34,7 @@ export class HoldIndex {
 
   /** Inserts the key or replaces its row (0 to 2^31 − 1). */
   set(k0: number, k1: number, k2: number, k3: number, row: number): void {
-    let slot = this.table.find4(k0, k1, k2, k3)
-    if (slot < 0) slot = this.table.insert4(k0, k1, k2, k3)
-    this.table.setWord(slot, ROW, row)
+    this.table.setWord(this.table.findOrInsert4(k0, k1, k2, k3), ROW, row)
   }
 
   /** True when the key was there. */

@@ -5,7 +5,7 @@
 // The digest stands for the request (user, codes, currency, amounts); seq is where the redemption lies in the log.
 // Eviction goes by ranges of key order, not of slots, because the same keys lie in other slots after a snapshot has
 // been loaded: whoever logs {horizon, from, to} and replays evictRange removes the same records on every replica.
-// A slot number is valid until the next insert, remove or evict call on this table; never store one.
+// A slot number is valid until the next findOrInsert, remove or evict call on this table; never store one.
 
 import { ORDER_SPAN, PagedTable } from './paged-table.ts'
 
@@ -46,8 +46,7 @@ export class OrderTable {
 
   /** The slot of a key; a new record is all zeros, which `seq` 0 tells from one that was there. */
   findOrInsert(k0: number, k1: number, k2: number, k3: number): number {
-    const slot = this.table.find4(k0, k1, k2, k3)
-    return slot >= 0 ? slot : this.table.insert4(k0, k1, k2, k3)
+    return this.table.findOrInsert4(k0, k1, k2, k3)
   }
 
   /** First half of the request's digest, int32. */
@@ -71,6 +70,11 @@ export class OrderTable {
     this.table.setWord(slot, DIGEST1, digest1)
     this.table.setWord(slot, SEQ_LO, seq | 0)
     this.table.setWord(slot, SEQ_HI, (seq / TWO_32) | 0)
+  }
+
+  /** See {@link PagedTable.warm}. */
+  warm(k0: number): number {
+    return this.table.warm(k0)
   }
 
   /** Removes the record; every slot number taken before is void afterwards. */

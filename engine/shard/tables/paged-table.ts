@@ -5,7 +5,7 @@
 // probing kept in order, Amble & Knuth 1974). So a hit and a miss alike stop after two or three neighbours, removal
 // shifts back and leaves no tombstone, and a scan by key order survives every growth.
 //
-// Growth stretches the order by an eighth, a few slots with each insert, from the top down and in place:
+// Growth stretches the order by a third, a few slots with each insert, from the top down and in place:
 //
 //   slot 0                        lowBound          gap                                   nextCapacity
 //   ├── old scale, still dense ───────┤· · · free · · ·├── new scale, loosened ─────────────┤
@@ -16,32 +16,24 @@
 // capacity follows the number of records: whoever loads a sorted snapshot calls reserve first.
 
 import assert from 'node:assert/strict'
+import { SlotPages } from './slot-pages.ts'
 
 /** Key orders run from 0 to ORDER_SPAN − 1. */
 export const ORDER_SPAN = 4_294_967_296
 
 const SIGN = 2_147_483_648
-/** A page holds the largest power of two of slots that fits. */
-const PAGE_BYTES_MAX = 1 << 18
 const FIRST_SLOTS = 32
 /** Records for each slot when a stretch is due; the average load. */
-const LOAD = 0.76
+const LOAD = 0.66
 /** A stretch adds capacity / STRETCH_DIVISOR slots: the load of a place swings by this share around LOAD. */
-const STRETCH_DIVISOR = 8
+const STRETCH_DIVISOR = 3
 /** Slots of the old scale that one step moves. */
-const STEP_SLOTS = 128
+const STEP_SLOTS = 256
 /** Slot numbers are int32; a table that reaches it stops the shard rather than answering wrongly. */
 const SLOTS_MAX = 2 ** 31 - 2 ** 20
-const NO_PAGE = new Int32Array(0)
 
-export class PagedTable {
-  private readonly slotWords: number
-  private readonly pageBits: number
-  private readonly pageMask: number
-  private readonly pages: Int32Array[] = []
+export class PagedTable extends SlotPages {
   private records = 0
-  private allocatedWords = 0
-
   private slots = FIRST_SLOTS
   private nextSlots = FIRST_SLOTS
   private lowScale = FIRST_SLOTS / ORDER_SPAN
@@ -50,14 +42,12 @@ export class PagedTable {
   private lowBound = FIRST_SLOTS
   private stepAtSize = Math.floor(FIRST_SLOTS * LOAD)
   /** What a step moves: pairs of slots, from and to. */
-  private moves = new Int32Array(2 * STEP_SLOTS)
+  private moves = new Int32Array(2 * STEP_SLOTS + 2)
   private moveWords = 0
 
   /** `keyWords` is 2 or 4; a record is the key followed by `valueWords` words. */
   constructor(keyWords: 2 | 4, valueWords: number) {
-    this.slotWords = keyWords + valueWords
-    this.pageBits = Math.floor(Math.log2(PAGE_BYTES_MAX / (this.slotWords * 4)))
-    this.pageMask = (1 << this.pageBits) - 1
+    super(keyWords + valueWords)
     this.ensureSlot(FIRST_SLOTS)
   }
 
@@ -68,7 +58,7 @@ export class PagedTable {
 
   /** Bytes allocated. */
   get bytes(): number {
-    return (this.allocatedWords + this.moves.length) * 4
+    return this.pageBytes + this.moves.byteLength
   }
 
   /** Slots that the homes are spread over. */
@@ -120,17 +110,59 @@ export class PagedTable {
    * each other, with nothing but keys of the same first word between. The two words must not both be 0.
    */
   insert2(key0: number, key1: number): number {
-    return this.openFor(key0 | 0, key1 | 0)
+    const k0 = key0 | 0
+    const k1 = key1 | 0
+    assert(k0 !== 0 || k1 !== 0, 'the first two key words are both 0')
+    if (this.records >= this.stepAtSize) this.stretch()
+    const words = this.slotWords
+    let slot = this.home(k0)
+    for (;;) {
+      const page = this.pages[slot >>> this.pageBits]!
+      const end = page.length
+      for (let at = (slot & this.pageMask) * words; at < end; at += words, slot++) {
+        const word = page[at]!
+        if (word > k0 || (word === 0 && page[at + 1] === 0)) {
+          this.add(slot, k0, k1)
+          return slot
+        }
+      }
+    }
   }
 
-  /** Adds a record that find4 did not find, its values 0, and returns its slot. The first two words must not both be 0. */
-  insert4(key0: number, key1: number, key2: number, key3: number): number {
-    const slot = this.openFor(key0 | 0, key1 | 0)
-    const page = this.pages[slot >>> this.pageBits]!
-    const at = (slot & this.pageMask) * this.slotWords
-    page[at + 2] = key2
-    page[at + 3] = key3
-    return slot
+  /** The slot of a key of four words, the first two not both 0; a record that was not there is added, its values 0. */
+  findOrInsert4(key0: number, key1: number, key2: number, key3: number): number {
+    const k0 = key0 | 0
+    const k1 = key1 | 0
+    const k2 = key2 | 0
+    const k3 = key3 | 0
+    assert(k0 !== 0 || k1 !== 0, 'the first two key words are both 0')
+    if (this.records >= this.stepAtSize) this.stretch()
+    const words = this.slotWords
+    let slot = this.home(k0)
+    for (;;) {
+      const page = this.pages[slot >>> this.pageBits]!
+      const end = page.length
+      for (let at = (slot & this.pageMask) * words; at < end; at += words, slot++) {
+        const word = page[at]!
+        if (word > k0 || (word === 0 && page[at + 1] === 0)) {
+          this.add(slot, k0, k1)
+          this.setWord(slot, 2, k2)
+          this.setWord(slot, 3, k3)
+          return slot
+        }
+        if (word === k0 && page[at + 1] === k1 && page[at + 2] === k2 && page[at + 3] === k3) return slot
+      }
+    }
+  }
+
+  /**
+   * Reads the home of a key whose first word is `key0` and returns what lies there, which means nothing. A lookup
+   * waits for memory; whoever has many to make warms the keys a dozen ahead, and the waits overlap. The result has to
+   * be used for something, lest the compiler drop the read.
+   */
+  warm(key0: number): number {
+    const slot = this.home(key0 | 0)
+    return this.pages[slot >>> this.pageBits]![(slot & this.pageMask) * this.slotWords]!
   }
 
   /** Removes the record of a slot by moving the displaced ones behind it forward. */
@@ -148,16 +180,6 @@ export class PagedTable {
     return this.isTaken(slot) ? slot : this.next(slot)
   }
 
-  /** Word `index` of a slot, keys first; int32. */
-  word(slot: number, index: number): number {
-    return this.pages[slot >>> this.pageBits]![(slot & this.pageMask) * this.slotWords + index]!
-  }
-
-  /** Writes a value word; kept as int32. */
-  setWord(slot: number, index: number, value: number): void {
-    this.pages[slot >>> this.pageBits]![(slot & this.pageMask) * this.slotWords + index] = value
-  }
-
   /** Where a record stands in key order: its first word as 0 to 2^32 − 1. */
   orderOf(slot: number): number {
     return this.word(slot, 0) + SIGN
@@ -170,23 +192,6 @@ export class PagedTable {
     if (!this.isTaken(slot)) return this.next(slot)
     while (slot >= 0 && this.orderOf(slot) < order) slot = this.next(slot)
     return slot
-  }
-
-  /** The taken slot after `slot`, or -1 at the end. */
-  next(slot: number): number {
-    const words = this.slotWords
-    let at = slot + 1
-    const lastPage = this.pages.length - 1
-    for (let index = at >>> this.pageBits; index <= lastPage; index++) {
-      const page = this.pages[index]!
-      const end = page.length
-      const first = index << this.pageBits
-      for (let offset = (at - first) * words; offset < end; offset += words) {
-        if (page[offset] !== 0 || page[offset + 1] !== 0) return first + offset / words
-      }
-      at = (index + 1) << this.pageBits
-    }
-    return -1
   }
 
   private scan2(from: number, k0: number, k1: number): number {
@@ -211,12 +216,6 @@ export class PagedTable {
     return (order * (order < this.frontier ? this.lowScale : this.highScale)) | 0
   }
 
-  private isTaken(slot: number): boolean {
-    const page = this.pages[slot >>> this.pageBits]!
-    const at = (slot & this.pageMask) * this.slotWords
-    return page[at] !== 0 || page[at + 1] !== 0
-  }
-
   /** A taken slot whose record would rather lie further down. */
   private isDisplaced(slot: number): boolean {
     const page = this.pages[slot >>> this.pageBits]!
@@ -226,78 +225,15 @@ export class PagedTable {
     return this.home(k0) < slot
   }
 
-  /** Grows if due, then frees the slot where a key belongs, behind those of the same first word, and writes k0, k1. */
-  private openFor(k0: number, k1: number): number {
-    assert(k0 !== 0 || k1 !== 0, 'the first two key words are both 0')
-    if (this.records >= this.stepAtSize) this.stretch()
-    const words = this.slotWords
-    let slot = this.home(k0)
-    search: for (;;) {
-      const page = this.pages[slot >>> this.pageBits]!
-      const end = page.length
-      for (let at = (slot & this.pageMask) * words; at < end; at += words, slot++) {
-        const word = page[at]!
-        if (word > k0 || (word === 0 && page[at + 1] === 0)) break search
-      }
-    }
+  private add(slot: number, k0: number, k1: number): void {
     this.open(slot)
+    const words = this.slotWords
     const page = this.pages[slot >>> this.pageBits]!
     const at = (slot & this.pageMask) * words
     page[at] = k0
     page[at + 1] = k1
     for (let word = 2; word < words; word++) page[at + word] = 0
     this.records++
-    return slot
-  }
-
-  /** Makes `slot` free to write by moving the run that begins there one slot up. Its old words stay in it. */
-  private open(slot: number): void {
-    const words = this.slotWords
-    let free = slot
-    search: for (;;) {
-      const page = this.pages[free >>> this.pageBits]!
-      const end = page.length
-      for (let at = (free & this.pageMask) * words; at < end; at += words, free++) {
-        if (page[at] === 0 && page[at + 1] === 0) break search
-      }
-    }
-    // The slot behind every taken one exists, so that no search runs off the end.
-    if (((free + 1) & this.pageMask) === 0 || free < this.pageMask) this.ensureSlot(free + 1)
-    while (free > slot) {
-      const page = this.pages[free >>> this.pageBits]!
-      const inPage = free & this.pageMask
-      if (inPage === 0) {
-        const below = this.pages[(free - 1) >>> this.pageBits]!
-        const from = this.pageMask * words
-        for (let word = 0; word < words; word++) page[word] = below[from + word]!
-        free--
-        continue
-      }
-      const count = Math.min(free - slot, inPage)
-      const from = (inPage - count) * words
-      for (let at = inPage * words - 1; at >= from; at--) page[at + words] = page[at]!
-      free -= count
-    }
-  }
-
-  /** Moves the records of [slot + 1, end) one slot down. */
-  private shiftDown(slot: number, end: number): void {
-    const words = this.slotWords
-    for (let to = slot; to < end - 1; to++) {
-      const page = this.pages[to >>> this.pageBits]!
-      const at = (to & this.pageMask) * words
-      const above = this.pages[(to + 1) >>> this.pageBits]!
-      const from = ((to + 1) & this.pageMask) * words
-      for (let word = 0; word < words; word++) page[at + word] = above[from + word]!
-    }
-  }
-
-  /** A slot is free when its first two words are 0; the others may hold anything. */
-  private clear(slot: number): void {
-    const page = this.pages[slot >>> this.pageBits]!
-    const at = (slot & this.pageMask) * this.slotWords
-    page[at] = 0
-    page[at + 1] = 0
   }
 
   /** One step of growth: the topmost STEP_SLOTS of the old scale move to where the new scale wants them. */
@@ -368,9 +304,15 @@ export class PagedTable {
     }
   }
 
-  /** Plans the records in slots [start, end); the first may lie in slot `next` at the lowest. Returns the next `next`. */
+  /**
+   * Plans the records in slots [start, end), all of the new scale by now; the first may lie in slot `next` at the
+   * lowest. Returns the next `next`.
+   */
   private planRange(start: number, end: number, next: number): number {
     const words = this.slotWords
+    const scale = this.highScale
+    const moves = this.roomForMoves(end - start)
+    let count = this.moveWords
     let lowest = next
     let slot = start
     while (slot < end) {
@@ -379,23 +321,26 @@ export class PagedTable {
       for (let at = (slot & this.pageMask) * words; slot < pageEnd; slot++, at += words) {
         const k0 = page[at]!
         if (k0 === 0 && page[at + 1] === 0) continue
-        const to = Math.max(lowest, this.home(k0))
-        lowest = to + 1
-        if (to !== slot) this.noteMove(slot, to)
+        const home = ((k0 + SIGN) * scale) | 0
+        if (home > lowest) lowest = home
+        moves[count] = slot
+        moves[count + 1] = lowest
+        if (lowest !== slot) count += 2
+        lowest++
       }
     }
+    this.moveWords = count
     return lowest
   }
 
-  private noteMove(from: number, to: number): void {
-    if (this.moveWords === this.moves.length) {
-      const wider = new Int32Array(this.moves.length * 2)
+  private roomForMoves(more: number): Int32Array {
+    const wanted = this.moveWords + 2 * more + 2
+    if (wanted > this.moves.length) {
+      const wider = new Int32Array(2 * wanted)
       wider.set(this.moves)
       this.moves = wider
     }
-    this.moves[this.moveWords] = from
-    this.moves[this.moveWords + 1] = to
-    this.moveWords += 2
+    return this.moves
   }
 
   /** Downwards, so that nothing is overwritten before it has moved. */
@@ -409,36 +354,12 @@ export class PagedTable {
       const target = this.pages[to >>> this.pageBits]!
       const sourceAt = (from & this.pageMask) * words
       const targetAt = (to & this.pageMask) * words
-      for (let word = 0; word < words; word++) target[targetAt + word] = source[sourceAt + word]!
+      target[targetAt] = source[sourceAt]!
+      target[targetAt + 1] = source[sourceAt + 1]!
+      target[targetAt + 2] = source[sourceAt + 2]!
+      for (let word = 3; word < words; word++) target[targetAt + word] = source[sourceAt + word]!
       source[sourceAt] = 0
       source[sourceAt + 1] = 0
     }
-  }
-
-  private ensurePages(fromSlot: number, toSlot: number): void {
-    const last = toSlot >>> this.pageBits
-    for (let index = fromSlot >>> this.pageBits; index <= last; index++) this.ensurePage(index, toSlot)
-  }
-
-  private ensureSlot(slot: number): void {
-    this.ensurePage(slot >>> this.pageBits, slot)
-  }
-
-  /** The first page begins small and doubles; every other one comes whole. `slot` says how far the first must reach. */
-  private ensurePage(index: number, slot: number): void {
-    while (this.pages.length <= index) this.pages.push(NO_PAGE)
-    const page = this.pages[index]!
-    const pageWords = (this.pageMask + 1) * this.slotWords
-    if (page.length === pageWords) return
-    let wantedWords = pageWords
-    if (index === 0) {
-      const reach = Math.min(slot, this.pageMask) + 1
-      if (page.length >= reach * this.slotWords) return
-      wantedWords = Math.min(pageWords, Math.max(reach, 2 * (page.length / this.slotWords)) * this.slotWords)
-    }
-    const grown = new Int32Array(wantedWords)
-    grown.set(page)
-    this.pages[index] = grown
-    this.allocatedWords += wantedWords - page.length
   }
 }

@@ -1,0 +1,149 @@
+/**
+ * Configuration: the environment, and flags of the same names, which win. Everything is checked here, once; an unknown
+ * TEAROFF_ name or a bad value stops the start with a sentence that says which and what is allowed.
+ */
+import { availableParallelism, totalmem } from 'node:os'
+
+/** A wrong setting: the message is the sentence to print. */
+export class ConfigurationError extends Error {
+  readonly code = 'BAD_CONFIGURATION'
+  override readonly name = 'ConfigurationError'
+}
+
+export interface Configuration {
+  readonly host: string
+  readonly port: number
+  readonly dataDir: string
+  readonly workers: number
+  readonly shards: number
+  readonly durability: 'flush' | 'relaxed'
+  readonly auth: boolean
+  readonly uniformRefusals: boolean
+  readonly orderWindowMs: number
+  readonly orderBytesMax: number
+  readonly logLevel: string
+}
+
+const SHARDS_MAX = 1_024
+const WORKERS_MAX = 64
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
+
+/** Share of this machine's memory for order records, over all shards. */
+const ORDER_MEMORY_SHARE = 0.25
+
+/** Every setting: its environment name is TEAROFF_ and this, its flag the same in lower case with hyphens. */
+export const SETTINGS = {
+  HOST: 'address to listen on (127.0.0.1)',
+  PORT: 'port to listen on, 0 for any free one (8080)',
+  DATA_DIR: 'folder of the log (./data)',
+  WORKERS: 'threads that own shards (cores - 1, at least 1); may change at any start',
+  SHARDS: 'shards of a new deployment, a power of two up to 1,024 (16); fixed once it is made',
+  DURABILITY: 'flush (on disk before the reply) or relaxed (flush within 50 ms); replicated comes with several machines',
+  NATS_URL: 'not available yet',
+  AUTH: 'on, or off (allowed on a loopback address only, and the default there)',
+  RATE_LIMITS: 'off; limits come with campaigns',
+  UNIFORM_REFUSALS: 'off; comes with campaigns',
+  ORDER_WINDOW_HOURS: 'how long orders are remembered in memory (168)',
+  LOG_LEVEL: `one of ${LOG_LEVELS.join(', ')} (info)`,
+} as const
+
+export type SettingName = keyof typeof SETTINGS
+export type Settings = Partial<Record<SettingName, string>>
+
+const PREFIX = 'TEAROFF_'
+
+/** The TEAROFF_ part of an environment; throws on a name that is none of ours. */
+export function settingsOfEnvironment(environment: Readonly<Record<string, string | undefined>>): Settings {
+  const settings: Settings = {}
+  for (const [name, value] of Object.entries(environment)) {
+    if (!name.startsWith(PREFIX) || value === undefined) continue
+    const setting = name.slice(PREFIX.length)
+    if (!(setting in SETTINGS)) {
+      throw new ConfigurationError(`${name} is not a setting; there are ${Object.keys(SETTINGS).map((known) => PREFIX + known).join(', ')}`)
+    }
+    settings[setting as SettingName] = value
+  }
+  return settings
+}
+
+export function configuration(settings: Settings): Configuration {
+  const host = settings.HOST ?? '127.0.0.1'
+  refuseWhatIsMissing(settings)
+  return {
+    host,
+    port: integer(settings, 'PORT', 8080, 0, 65_535),
+    dataDir: settings.DATA_DIR ?? './data',
+    workers: integer(settings, 'WORKERS', Math.max(1, availableParallelism() - 1), 1, WORKERS_MAX),
+    shards: shardCount(settings),
+    durability: durability(settings),
+    auth: auth(settings, host),
+    uniformRefusals: false,
+    orderWindowMs: integer(settings, 'ORDER_WINDOW_HOURS', 168, 1, 24 * 366) * 3_600_000,
+    orderBytesMax: totalmem() * ORDER_MEMORY_SHARE,
+    logLevel: choice(settings, 'LOG_LEVEL', LOG_LEVELS, 'info'),
+  }
+}
+
+/** Settings of the contract whose function does not exist yet are refused: an option that does nothing would be a lie. */
+function refuseWhatIsMissing(settings: Settings): void {
+  if (settings.NATS_URL !== undefined && settings.NATS_URL !== '') {
+    throw new ConfigurationError('TEAROFF_NATS_URL: several machines are not available yet; leave it unset to run in one process')
+  }
+  if (choice(settings, 'RATE_LIMITS', ['on', 'off'], 'off') === 'on') {
+    throw new ConfigurationError('TEAROFF_RATE_LIMITS=on is not available yet; leave it off')
+  }
+  if (choice(settings, 'UNIFORM_REFUSALS', ['on', 'off'], 'off') === 'on') {
+    throw new ConfigurationError('TEAROFF_UNIFORM_REFUSALS=on is not available yet; leave it off')
+  }
+}
+
+function shardCount(settings: Settings): number {
+  const shards = integer(settings, 'SHARDS', 16, 1, SHARDS_MAX)
+  if ((shards & (shards - 1)) !== 0) {
+    throw new ConfigurationError(`TEAROFF_SHARDS=${shards}: the number of shards is a power of two from 1 to 1,024`)
+  }
+  return shards
+}
+
+function durability(settings: Settings): 'flush' | 'relaxed' {
+  const level = choice(settings, 'DURABILITY', ['flush', 'relaxed', 'replicated'], 'flush')
+  if (level === 'replicated') {
+    throw new ConfigurationError(
+      'TEAROFF_DURABILITY=replicated needs several machines, which are not available yet; use flush or relaxed',
+    )
+  }
+  return level as 'flush' | 'relaxed'
+}
+
+function auth(settings: Settings, host: string): boolean {
+  const loopback = isLoopback(host)
+  const wanted = choice(settings, 'AUTH', ['on', 'off'], loopback ? 'off' : 'on')
+  if (wanted === 'off' && !loopback) {
+    throw new ConfigurationError(
+      `TEAROFF_AUTH=off is allowed on a loopback address only, and ${host} can be reached from other machines; set it to on`,
+    )
+  }
+  return wanted === 'on'
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host)
+}
+
+function integer(settings: Settings, name: SettingName, fallback: number, min: number, max: number): number {
+  const text = settings[name]
+  if (text === undefined) return fallback
+  const value = Number(text)
+  if (!/^\d+$/.test(text) || value < min || value > max) {
+    throw new ConfigurationError(`${PREFIX}${name}=${text} is not a whole number from ${min} to ${max}`)
+  }
+  return value
+}
+
+function choice(settings: Settings, name: SettingName, choices: readonly string[], fallback: string): string {
+  const text = settings[name] ?? fallback
+  if (!choices.includes(text)) {
+    throw new ConfigurationError(`${PREFIX}${name}=${text} is not one of ${choices.join(', ')}`)
+  }
+  return text
+}

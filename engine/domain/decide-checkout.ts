@@ -1,0 +1,314 @@
+/**
+ * decide, for the calls that carry codes: validate, quote, reserve, redeem.
+ *
+ * The order of the contract: existence, replay or conflict of the order, then check by check over all codes. A user's open
+ * reservation of the same codes has its capacity already, so only the cart is judged for it: open reservations are honoured.
+ */
+import { assert } from '../../protocol/assert.ts'
+import type { Bytes } from '../../protocol/bytes.ts'
+import { type CheckoutCommand, COMMAND } from '../../protocol/commands.ts'
+import { currencyNumber } from '../../protocol/currency.ts'
+import { EVENT, type Event, type Redeemed } from '../../protocol/events.ts'
+import { OUTCOME, type Quote, type Verdict } from '../../protocol/outcomes.ts'
+import type { PriceFact } from '../../protocol/price.ts'
+import { type Cart, lineAmountMinor, subtotalMinor } from './cart.ts'
+import { type Combination, combineQuotes, decisiveVerdict } from './combine.ts'
+import { answered, decided, type Decision, LAST_EVENT, refused, resolve } from './decision.ts'
+import { cartRefusal } from './eligibility.ts'
+import { firstHoldOfUser, overdueOn, rowOfReservation } from './holds.ts'
+import { type Asker, refusalBefore, refusalDetail, refusalOfLimits, retryAfterMs } from './judge.ts'
+import { OVERDUE_RELEASES_MAX } from './limits.ts'
+import { judgeRetry, redemptionOfOrder, sameSet } from './retry.ts'
+import type { History, Key, ShardState } from './state.ts'
+
+export function decideCheckout(state: ShardState, command: CheckoutCommand, nowMs: number, history: History): Decision {
+  const ordinals = command.coupons.map((ref) => resolve(state, ref))
+  if (command.user !== null) state.hashUser(command.user, state.userKey)
+  if (command.order !== null) state.hashOrder(command.order, state.orderKey)
+  const asker: Asker = { user: command.user, cart: command.cart, nowMs }
+  switch (command.type) {
+    case COMMAND.VALIDATE: {
+      const { verdicts, price } = combineQuotes(quotesOf(state, ordinals, asker), command.cart)
+      return answered({ type: OUTCOME.VALIDATED, verdicts, price })
+    }
+    case COMMAND.QUOTE:
+      return answered({ type: OUTCOME.QUOTED, quotes: quotesOf(state, ordinals, asker) })
+    case COMMAND.RESERVE:
+      return decideReserve(state, command, ordinals, asker, history)
+    case COMMAND.REDEEM:
+      return decideRedeem(state, command, ordinals, asker, history)
+  }
+}
+
+function decideReserve(
+  state: ShardState,
+  command: CheckoutCommand,
+  ordinals: readonly number[],
+  asker: Asker,
+  history: History,
+): Decision {
+  const { user, order, cart } = command
+  assert(user !== null, 'a reservation without a user')
+  if (ordinals.includes(-1)) return refuseCombination(state, ordinals, asker)
+  if (order !== null && orderAlreadyRedeemed(state, ordinals) !== 0) {
+    return refused('ORDER_CONFLICT', 'this order already redeemed the coupon')
+  }
+  const head = openReservationOf(state, ordinals, order === null ? ANY_ORDER : SAME_ORDER, asker.nowMs)
+  if (head >= 0) return decideReserveAgain(state, head, cart, history)
+  const combination = combineQuotes(quotesOf(state, ordinals, asker), cart)
+  if (decisiveVerdict(combination.verdicts) >= 0) return refuseVerdicts(state, combination, asker)
+  const expiresAtMs = boundedExpiry(state, ordinals, asker.nowMs + command.ttlSeconds * 1000)
+  const events = releasesInTheWay(state, ordinals, asker.nowMs)
+  events.push({ type: EVENT.RESERVED, ordinals, user, order, expiresAtMs, price: combination.price })
+  return decided(events, { type: OUTCOME.RESERVATION, seq: LAST_EVENT, again: false })
+}
+
+/** The user came back: the same reservation, its time unchanged, at the price of the cart that was brought. */
+function decideReserveAgain(state: ShardState, head: number, cart: Cart | null, history: History): Decision {
+  const reservationSeq = state.tables.holds.seq.get(head)
+  const shown = { type: OUTCOME.RESERVATION, seq: reservationSeq, again: true } as const
+  if (cart === null) return answered(shown)
+  const reserved = reservedPrice(state, head, history)
+  if (reserved !== null && isPriceOf(reserved, cart)) return answered(shown)
+  const ordinals = ordinalsOf(state, head)
+  const combination = priceHeld(state, ordinals, cart)
+  if (combination.price === null) return refuseVerdicts(state, combination, { user: null, cart, nowMs: state.timeMs })
+  return decided(
+    [{ type: EVENT.RESERVATION_REPRICED, reservationSeq, ordinals, price: combination.price }],
+    shown,
+  )
+}
+
+function decideRedeem(
+  state: ShardState,
+  command: CheckoutCommand,
+  ordinals: readonly number[],
+  asker: Asker,
+  history: History,
+): Decision {
+  const { user, order, cart } = command
+  assert(user !== null && order !== null, 'a redemption without a user or an order')
+  if (ordinals.includes(-1)) return refuseCombination(state, ordinals, asker)
+  const earlier = orderAlreadyRedeemed(state, ordinals)
+  if (earlier !== 0) return judgeRetry(state, history, earlier, user, ordinals, cart)
+  const head = openReservationForRedemption(state, ordinals, asker.nowMs)
+  if (head >= 0) return decideRedeemHeld(state, head, user, order, cart, history)
+  if (cart === null) return refused('INVALID_REQUEST', 'orderTotal is needed: this user has no lock on the coupon')
+  const combination = combineQuotes(quotesOf(state, ordinals, asker), cart)
+  if (combination.price === null) return refuseVerdicts(state, combination, asker)
+  const events = releasesInTheWay(state, ordinals, asker.nowMs)
+  events.push(redeemed(0, false, ordinals, user, order, combination.price))
+  return decided(events, { type: OUTCOME.REDEMPTION, seq: LAST_EVENT, replayed: false })
+}
+
+/** Makes an open reservation final: at the reserved price, or at that of the cart brought, which is judged now. */
+export function decideRedeemHeld(
+  state: ShardState,
+  head: number,
+  user: Bytes,
+  order: Bytes,
+  cart: Cart | null,
+  history: History,
+): Decision {
+  const ordinals = ordinalsOf(state, head)
+  const reservationSeq = state.tables.holds.seq.get(head)
+  const reserved = reservedPrice(state, head, history)
+  let price = reserved
+  if (cart !== null) {
+    const combination = priceHeld(state, ordinals, cart)
+    if (combination.price === null) return refuseVerdicts(state, combination, { user, cart, nowMs: state.timeMs })
+    price = reserved !== null && isPriceOf(reserved, cart) ? reserved : combination.price
+  }
+  if (price === null) return refused('INVALID_REQUEST', 'a cart is needed: the reservation was made without one')
+  return decided([redeemed(reservationSeq, false, ordinals, user, order, price)], {
+    type: OUTCOME.REDEMPTION,
+    seq: LAST_EVENT,
+    replayed: false,
+  })
+}
+
+export function redeemed(
+  reservationSeq: number,
+  late: boolean,
+  ordinals: readonly number[],
+  user: Bytes,
+  order: Bytes,
+  price: PriceFact,
+): Redeemed {
+  return { type: EVENT.REDEEMED, reservationSeq, late, ordinals, user, order, price }
+}
+
+/** Sequence of the redemption by the order in hand of any of these coupons; 0: none. */
+export function orderAlreadyRedeemed(state: ShardState, ordinals: readonly number[]): number {
+  for (const ordinal of ordinals) {
+    const seq = redemptionOfOrder(state, ordinal)
+    if (seq !== 0) return seq
+  }
+  return 0
+}
+
+function quotesOf(state: ShardState, ordinals: readonly number[], asker: Asker): Quote[] {
+  const held = asker.user !== null && openReservationOf(state, ordinals, ANY_ORDER, asker.nowMs) >= 0
+  return ordinals.map((ordinal) => quoteOf(state, ordinal, asker, held))
+}
+
+function quoteOf(state: ShardState, ordinal: number, asker: Asker, held: boolean): Quote {
+  if (ordinal < 0) {
+    return { ordinal, refusal: 'COUPON_NOT_FOUND', detail: 'there is no such coupon', version: 0, offer: null }
+  }
+  const { offer } = state.definition(ordinal)
+  const refusal = held
+    ? asker.cart === null
+      ? null
+      : cartRefusal(offer, asker.cart)
+    : (refusalBefore(state, ordinal, asker) ?? refusalOfLimits(state, ordinal, asker))
+  const detail = refusal === null ? '' : refusalDetail(state, ordinal, refusal, asker)
+  return { ordinal, refusal, detail, version: state.tables.coupons.version.get(ordinal), offer }
+}
+
+/** The price of a cart on coupons whose capacity is already held: only the cart and the combination are judged. */
+function priceHeld(state: ShardState, ordinals: readonly number[], cart: Cart): Combination {
+  const asker: Asker = { user: null, cart, nowMs: state.timeMs }
+  return combineQuotes(
+    ordinals.map((ordinal) => quoteOf(state, ordinal, asker, true)),
+    cart,
+  )
+}
+
+function refuseCombination(state: ShardState, ordinals: readonly number[], asker: Asker): Decision {
+  return refuseVerdicts(state, combineQuotes(quotesOf(state, ordinals, asker), asker.cart), asker)
+}
+
+function refuseVerdicts(state: ShardState, combination: Combination, asker: Asker): Decision {
+  const { verdicts } = combination
+  const couponIndex = decisiveVerdict(verdicts)
+  const verdict = verdicts[couponIndex] as Verdict
+  const refusal = verdict.refusal
+  assert(refusal !== null, 'a refusal without a reason')
+  const waitMs = refusal === 'COUPON_LOCKED' ? retryAfterMs(state, verdict.ordinal, asker.nowMs) : 0
+  return answered({
+    type: OUTCOME.REFUSED,
+    refusal,
+    detail: verdict.detail,
+    couponIndex,
+    retryAfterMs: waitMs,
+    verdicts,
+  })
+}
+
+const ANY_ORDER = 0
+const SAME_ORDER = 1
+const NO_ORDER = 2
+
+/** The head of an open, not overdue reservation of the user in hand for exactly these coupons, or -1. */
+function openReservationOf(
+  state: ShardState,
+  ordinals: readonly number[],
+  orders: typeof ANY_ORDER | typeof SAME_ORDER | typeof NO_ORDER,
+  nowMs: number,
+): number {
+  const { holds } = state.tables
+  const first = ordinals[0] as number
+  if (first < 0 || state.tables.coupons.holds.get(first) < 0) return -1
+  for (let row = firstHoldOfUser(state, state.userKey, first); row >= 0; row = holds.nextOfUser.get(row)) {
+    if (holds.expiresAtMs.get(row) <= nowMs) continue
+    const head = holds.head.get(row)
+    if (orders === SAME_ORDER && !isOfOrder(state, head, state.orderKey)) continue
+    if (orders === NO_ORDER && holds.hasOrder.get(head) !== 0) continue
+    if (sameSet(ordinals, ordinalsOf(state, head))) return head
+  }
+  return -1
+}
+
+/** A redemption takes the reservation made for its order, otherwise one made for none. */
+function openReservationForRedemption(state: ShardState, ordinals: readonly number[], nowMs: number): number {
+  const ofOrder = openReservationOf(state, ordinals, SAME_ORDER, nowMs)
+  return ofOrder >= 0 ? ofOrder : openReservationOf(state, ordinals, NO_ORDER, nowMs)
+}
+
+function isOfOrder(state: ShardState, head: number, order: Key): boolean {
+  const { hasOrder, orderKey } = state.tables.holds
+  return (
+    hasOrder.get(head) !== 0 &&
+    orderKey[0].get(head) === order.k0 &&
+    orderKey[1].get(head) === order.k1 &&
+    orderKey[2].get(head) === order.k2 &&
+    orderKey[3].get(head) === order.k3
+  )
+}
+
+export function ordinalsOf(state: ShardState, head: number): number[] {
+  const { holds } = state.tables
+  const ordinals: number[] = []
+  for (let row = head; row >= 0; row = holds.nextHold.get(row)) ordinals.push(holds.ordinal.get(row))
+  return ordinals
+}
+
+/** The price an open reservation stands at; null: it was made without a cart. */
+export function reservedPrice(state: ShardState, head: number, history: History): PriceFact | null {
+  return priceAt(history, state.tables.holds.priceSeq.get(head))
+}
+
+export function priceAt(history: History, priceSeq: number): PriceFact | null {
+  const past = history.at(priceSeq)
+  assert(past !== null, `the log has no event at ${priceSeq}`)
+  const { event } = past
+  assert(event.type === EVENT.RESERVED || event.type === EVENT.RESERVATION_REPRICED, 'the price of no reservation')
+  return event.price
+}
+
+/** Whether a remembered price was computed from a cart of these amounts: then it holds, whatever became of the offer. */
+function isPriceOf(price: PriceFact, cart: Cart): boolean {
+  if (currencyNumber(cart.currency) !== price.currency || cart.shippingMinor !== price.shippingMinor) return false
+  if (subtotalMinor(cart) !== price.subtotalMinor) return false
+  if (price.lines === null) return cart.lines.length === 1 && cart.lines[0]?.lineId === '0'
+  const { lines } = price
+  return (
+    lines.length === cart.lines.length &&
+    cart.lines.every((line, i) => lines[i]?.lineId === line.lineId && lines[i]?.amountMinor === lineAmountMinor(line))
+  )
+}
+
+function boundedExpiry(state: ShardState, ordinals: readonly number[], wantedMs: number): number {
+  let expiresAtMs = wantedMs
+  for (const ordinal of ordinals) {
+    const { validUntilMs } = state.definition(ordinal)
+    if (validUntilMs !== null && validUntilMs < expiresAtMs) expiresAtMs = validUntilMs
+  }
+  return expiresAtMs
+}
+
+/**
+ * The releases to log before one more use of each coupon is taken: overdue reservations stand in the way only where
+ * a limit would be passed with them.
+ */
+export function releasesInTheWay(state: ShardState, ordinals: readonly number[], nowMs: number): Event[] {
+  const overdue = new Set<number>()
+  for (const ordinal of ordinals) {
+    const { maxUses, maxUsesPerUser } = state.definition(ordinal)
+    const { coupons } = state.tables
+    if (coupons.holds.get(ordinal) < 0) continue
+    if (maxUses !== null && coupons.uses.get(ordinal) + coupons.reserved.get(ordinal) >= maxUses) {
+      overdueOn(state, ordinal, nowMs, OVERDUE_RELEASES_MAX, overdue)
+    }
+    if (maxUsesPerUser !== null) overdueOfUserOn(state, ordinal, nowMs, overdue)
+  }
+  const events: Event[] = []
+  for (const reservationSeq of overdue) events.push(releaseOf(state, reservationSeq, nowMs))
+  return events
+}
+
+function overdueOfUserOn(state: ShardState, ordinal: number, nowMs: number, into: Set<number>): void {
+  const { holds } = state.tables
+  for (let row = firstHoldOfUser(state, state.userKey, ordinal); row >= 0; row = holds.nextOfUser.get(row)) {
+    if (holds.expiresAtMs.get(row) <= nowMs) into.add(holds.seq.get(row))
+  }
+}
+
+/** The event that lets go of an open reservation which ran out. */
+export function releaseOf(state: ShardState, reservationSeq: number, nowMs: number): Event {
+  const { holds } = state.tables
+  const expiresAtMs = holds.expiresAtMs.get(rowOfReservation(state, reservationSeq))
+  assert(expiresAtMs <= nowMs, 'released as overdue before its time')
+  return { type: EVENT.RESERVATION_RELEASED, reservationSeq, cause: 'EXPIRED', expiresAtMs }
+}

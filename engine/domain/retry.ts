@@ -1,0 +1,75 @@
+/**
+ * Retries of an order: the same order on the same coupon gets the first answer again, or learns what differs.
+ *
+ * Judged against the logged redemption itself, not a digest of it, so that nothing can collide and a conflict can name the
+ * difference (docs/adr/0006). What the new call leaves out is not compared.
+ */
+import { assert } from '../../protocol/assert.ts'
+import { type Bytes, sameBytes } from '../../protocol/bytes.ts'
+import { currencyName, currencyNumber } from '../../protocol/currency.ts'
+import { EVENT, type Redeemed } from '../../protocol/events.ts'
+import { OUTCOME } from '../../protocol/outcomes.ts'
+import { type Cart, subtotalMinor } from './cart.ts'
+import { answered, type Decision, refused } from './decision.ts'
+import { type History, Key, saltedInto, type ShardState } from './state.ts'
+
+const key = new Key()
+
+/** Sequence of the redemption of the order in hand (`state.orderKey`) on a coupon; 0 when there is none. */
+export function redemptionOfOrder(state: ShardState, ordinal: number): number {
+  const { orders, coupons } = state.tables
+  saltedInto(state.orderKey, coupons.salt, ordinal, key)
+  const slot = orders.find(key.k0, key.k1, key.k2, key.k3)
+  if (slot < 0) return 0
+  const seq = orders.seq(slot)
+  return seq < state.rememberedFromSeq ? 0 : seq
+}
+
+/** Sequence of the reversal of a redemption; 0 when it stands. */
+export function reversalOf(state: ShardState, redemptionSeq: number): number {
+  const { reversals } = state.tables
+  state.hashSeq(redemptionSeq, key)
+  const slot = reversals.find(key.k0, key.k1, key.k2, key.k3)
+  return slot < 0 ? 0 : reversals.seq(slot)
+}
+
+export function redemptionAt(history: History, seq: number): Redeemed {
+  const past = history.at(seq)
+  assert(past !== null && past.event.type === EVENT.REDEEMED, `the log has no redemption at ${seq}`)
+  return past.event
+}
+
+/** Judges a call for an order that already redeemed one of its coupons. */
+export function judgeRetry(
+  state: ShardState,
+  history: History,
+  seq: number,
+  user: Bytes | null,
+  ordinals: readonly number[],
+  cart: Cart | null,
+): Decision {
+  const first = redemptionAt(history, seq)
+  const difference = differenceTo(first, user, ordinals, cart)
+  if (difference !== null) return refused('ORDER_CONFLICT', `this order already redeemed the coupon ${difference}`)
+  if (reversalOf(state, seq) !== 0) return refused('REDEMPTION_REVERSED', 'the redemption of this order was reversed')
+  return answered({ type: OUTCOME.REDEMPTION, seq, replayed: true })
+}
+
+function differenceTo(first: Redeemed, user: Bytes | null, ordinals: readonly number[], cart: Cart | null): string | null {
+  if (user !== null && !sameBytes(user, first.user)) return 'for another user'
+  if (!sameSet(ordinals, first.ordinals)) return 'with another set of codes'
+  if (cart === null) return null
+  const { price } = first
+  if (currencyNumber(cart.currency) !== price.currency) return `in another currency, ${currencyName(price.currency)}`
+  const subtotal = subtotalMinor(cart)
+  if (subtotal !== price.subtotalMinor) return `with a subtotal of ${price.subtotalMinor}, not ${subtotal}`
+  if (cart.shippingMinor !== price.shippingMinor) {
+    return `with a shipping of ${price.shippingMinor}, not ${cart.shippingMinor}`
+  }
+  return null
+}
+
+/** Codes of one call are distinct, so equal lengths and inclusion make equal sets. */
+export function sameSet(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((ordinal) => b.includes(ordinal))
+}

@@ -1,0 +1,129 @@
+/**
+ * Showing reservations, redemptions and coupons as they stand: from the state where it is in memory, and from the log where
+ * only the log knows. Used for first answers, replays and reads alike, so these cannot differ.
+ */
+import { assert } from '../../protocol/assert.ts'
+import { textOf } from '../../protocol/bytes.ts'
+import { EVENT } from '../../protocol/events.ts'
+import {
+  type CouponOutcome,
+  type NamedCoupon,
+  OUTCOME,
+  type RedemptionOutcome,
+  type ReservationOutcome,
+  type ReservationStatus,
+} from '../../protocol/outcomes.ts'
+import { priceAt } from './decide-checkout.ts'
+import { type Standing, standingOf } from './decide-reservation.ts'
+import { firstOpenHold, reservedAt } from './holds.ts'
+import { statusAt } from './judge.ts'
+import { reversalOf } from './retry.ts'
+import type { History, ShardState } from './state.ts'
+
+export function isReservation(state: ShardState, history: History, seq: number, nowMs: number): boolean {
+  return standingOf(state, seq, nowMs, history) !== null
+}
+
+export function isRedemption(state: ShardState, history: History, seq: number): boolean {
+  return seq >= 1 && seq <= state.seq && history.at(seq)?.event.type === EVENT.REDEEMED
+}
+
+export function showReservation(
+  state: ShardState,
+  history: History,
+  seq: number,
+  again: boolean,
+  nowMs: number,
+): ReservationOutcome {
+  const standing = standingOf(state, seq, nowMs, history)
+  const past = history.at(seq)
+  assert(standing !== null && past !== null, `no reservation at ${seq}`)
+  const { user, order, ordinals } = standing.begin
+  return {
+    type: OUTCOME.RESERVATION,
+    again,
+    seq,
+    status: statusOf(standing),
+    userId: textOf(user),
+    orderId: order === null ? null : textOf(order),
+    startedAtMs: past.atMs,
+    expiresAtMs: expiryOf(state, standing, history),
+    coupons: namedCoupons(state, ordinals),
+    price: priceOf(state, standing, history),
+  }
+}
+
+function statusOf(standing: Standing): ReservationStatus {
+  return standing.status === 'ENDED_WITH_COUPON' ? 'EXPIRED' : standing.status
+}
+
+function expiryOf(state: ShardState, standing: Standing, history: History): number {
+  if ('head' in standing && standing.head >= 0) return state.tables.holds.expiresAtMs.get(standing.head)
+  const end = 'closingSeq' in standing ? history.at(standing.closingSeq) : null
+  return end !== null && end.event.type === EVENT.RESERVATION_RELEASED
+    ? end.event.expiresAtMs
+    : standing.begin.expiresAtMs
+}
+
+function priceOf(state: ShardState, standing: Standing, history: History) {
+  if ('priceSeq' in standing) return priceAt(history, standing.priceSeq)
+  if ('head' in standing) return priceAt(history, state.tables.holds.priceSeq.get(standing.head))
+  const end = history.at(standing.closingSeq)
+  return end !== null && end.event.type === EVENT.REDEEMED ? end.event.price : standing.begin.price
+}
+
+export function showRedemption(
+  state: ShardState,
+  history: History,
+  seq: number,
+  replayed: boolean,
+): RedemptionOutcome {
+  const past = history.at(seq)
+  assert(past !== null && past.event.type === EVENT.REDEEMED, `no redemption at ${seq}`)
+  const { event, atMs } = past
+  const reversalSeq = reversalOf(state, seq)
+  const reversal = reversalSeq === 0 ? null : history.at(reversalSeq)
+  const reversed =
+    reversal !== null && reversal.event.type === EVENT.REDEMPTION_REVERSED
+      ? { atMs: reversal.atMs, reason: reversal.event.reason }
+      : null
+  return {
+    type: OUTCOME.REDEMPTION,
+    replayed,
+    seq,
+    atMs,
+    reservationSeq: event.reservationSeq,
+    userId: textOf(event.user),
+    orderId: textOf(event.order),
+    coupons: namedCoupons(state, event.ordinals),
+    price: event.price,
+    reversed,
+  }
+}
+
+export function showCoupon(state: ShardState, history: History, ordinal: number, nowMs: number): CouponOutcome {
+  const { coupons, holds } = state.tables
+  const definition = state.definition(ordinal)
+  const row = definition.maxUses === 1 ? firstOpenHold(state, ordinal, nowMs) : -1
+  const begin = row < 0 ? null : history.at(holds.seq.get(row))
+  const lock =
+    begin !== null && begin.event.type === EVENT.RESERVED
+      ? { userId: textOf(begin.event.user), expiresAtMs: holds.expiresAtMs.get(row) }
+      : null
+  return {
+    type: OUTCOME.COUPON,
+    ordinal,
+    status: statusAt(state, ordinal, nowMs),
+    uses: coupons.uses.get(ordinal),
+    reserved: reservedAt(state, ordinal, nowMs),
+    version: coupons.version.get(ordinal),
+    createdAtMs: coupons.createdAtMs.get(ordinal),
+    updatedAtMs: coupons.updatedAtMs.get(ordinal),
+    lock,
+    definition,
+  }
+}
+
+function namedCoupons(state: ShardState, ordinals: readonly number[]): NamedCoupon[] {
+  return ordinals.map((ordinal) => ({ ordinal, code: state.definition(ordinal).code }))
+}

@@ -1,0 +1,248 @@
+/**
+ * A lane: the shards of one worker and the journal they share. Group commit happens here.
+ *
+ *     ring of requests ──▶ actors decide, apply, append ──▶ open group ──(no flush under way)──▶ journal.append
+ *                                   │                                                               │ on disk
+ *                                   └── answers wait for the group that holds what they saw ◀───────┘
+ *
+ * While a flush is under way the next group grows, so one flush covers whatever queued meanwhile. An answer that saw nothing
+ * unflushed, such as a read on a quiet shard, leaves at once; none forces a flush. What must never happen here: an answer before the
+ * flush that covers its shard's last event (unless durability is `relaxed`, which says so everywhere).
+ */
+import { ByteReader, ByteWriter } from '../../protocol/bytes.ts'
+import { assert } from '../../protocol/assert.ts'
+import { COMMAND } from '../../protocol/commands.ts'
+import { EVENT } from '../../protocol/events.ts'
+import type { SteadyClock } from '../clock.ts'
+import type { RingConsumer, RingProducer } from '../transport/byte-ring.ts'
+import { SETTLED } from '../transport/port.ts'
+import type { ShardActor } from './actor.ts'
+import type { Entry } from './entry.ts'
+import { CLOCK_GAP_MAX_MS, FREE_BYTES_MIN, GROUP_BYTES_MAX, RELAXED_FLUSH_MS } from './limits.ts'
+import { ReplySender, WaitingReplies } from './replies.ts'
+
+/** The part of the journal that a lane writes to. */
+export interface GroupLog {
+  append(entries: readonly EntryToAppend[], settled: (error: Error | null) => void): void
+  freeBytes(): number
+}
+
+export interface EntryToAppend {
+  readonly shard: number
+  readonly firstSeq: number
+  readonly eventCount: number
+  readonly timeMs: number
+  readonly events: Uint8Array
+  readonly length: number
+}
+
+export interface LaneOptions {
+  readonly actors: ReadonlyMap<number, ShardActor>
+  readonly journal: GroupLog
+  readonly clock: SteadyClock
+  readonly requests: RingConsumer
+  readonly replies: RingProducer
+  readonly relaxed: boolean
+  readonly orderWindowMs: number
+  readonly orderEntriesMax: number
+  /** A flush failed, or its fate is unknown. Called once; the lane is silent from then on. */
+  readonly onFailed: (error: Error) => void
+  readonly onClockDiffered: (gapMs: number) => void
+}
+
+/** Commands that would append: refused when the disk is nearly full. */
+const WRITES: ReadonlySet<number> = new Set([
+  COMMAND.RESERVE,
+  COMMAND.REDEEM,
+  COMMAND.REDEEM_COLUMNS,
+  COMMAND.REDEEM_RESERVATION,
+  COMMAND.RELEASE,
+  COMMAND.EXTEND_RESERVATION,
+  COMMAND.REVERSE,
+  COMMAND.CREATE_COUPON,
+  COMMAND.CHANGE_COUPON,
+  COMMAND.SWITCH_COUPON,
+])
+
+export class Lane {
+  private readonly options: LaneOptions
+  private readonly sender: ReplySender
+  private readonly reader = new ByteReader()
+  private readonly answer = new ByteWriter(64 * 1024)
+  private readonly touched: ShardActor[] = []
+  private flushed: ShardActor[] = []
+  private openGroup = 1
+  private durableGroup = 0
+  private openBytes = 0
+  private isFlushing = false
+  private isFailed = false
+  private isFull = false
+  private relaxedFlush: NodeJS.Timeout | null = null
+  private openReplies = new WaitingReplies()
+  private flushReplies = new WaitingReplies()
+  private nowMs = 0
+  private orderWindowMs: number
+  private hasClockDiffered = false
+  private onIdle: (() => void) | null = null
+  private readonly visit = (requestId: number, shard: number, data: Uint8Array, start: number, end: number): boolean => {
+    this.handle(requestId, shard, data, start, end)
+    return !this.isFlushing || this.openBytes < GROUP_BYTES_MAX
+  }
+  private readonly settled = (error: Error | null): void => this.onFlushed(error)
+
+  constructor(options: LaneOptions) {
+    this.options = options
+    this.sender = new ReplySender(options.replies)
+    this.orderWindowMs = options.orderWindowMs
+  }
+
+  /** One turn: handle what is there, then begin a flush if none is under way. */
+  turn(): void {
+    if (this.isFailed) return
+    this.stampTime()
+    this.isFull = this.options.journal.freeBytes() < FREE_BYTES_MIN
+    if (!this.isFlushing || this.openBytes < GROUP_BYTES_MAX) this.options.requests.drain(this.visit)
+    this.flushIfDue()
+    this.sender.flush()
+  }
+
+  /** Logs what time has done to holds, windows and order records. */
+  sweep(): void {
+    if (this.isFailed || this.isFull || (this.isFlushing && this.openBytes >= GROUP_BYTES_MAX)) return
+    this.stampTime()
+    this.watchClock()
+    for (const actor of this.options.actors.values()) {
+      const nowMs = this.timeOf(actor)
+      actor.sweep(nowMs, nowMs - this.orderWindowMs)
+      this.noteAppended(actor)
+    }
+    this.flushIfDue()
+  }
+
+  /** Order memory is bounded: while there are too many entries the window is halved, and given back when there are few. */
+  boundOrderMemory(): void {
+    const { actors, orderEntriesMax, orderWindowMs } = this.options
+    let entries = 0
+    for (const { state } of actors.values()) entries += state.tables.orders.size + state.tables.closed.size
+    if (entries > orderEntriesMax) this.orderWindowMs /= 2
+    else if (entries < orderEntriesMax / 4) this.orderWindowMs = Math.min(orderWindowMs, this.orderWindowMs * 2)
+  }
+
+  /** Handles what has arrived, flushes it, and then settles. New frames must not arrive any more. */
+  drained(): Promise<void> {
+    return new Promise((resolve) => {
+      this.onIdle = resolve
+      this.turn()
+      this.tellIdle()
+    })
+  }
+
+  private handle(requestId: number, shard: number, data: Uint8Array, start: number, end: number): void {
+    const actor = this.options.actors.get(shard)
+    assert(actor !== undefined, `shard ${shard} does not live here`)
+    const { reader, answer } = this
+    reader.reset(data, start, end)
+    answer.clear()
+    if (this.isFull && WRITES.has(data[start] as number)) actor.refuseForSpace(this.timeOf(actor), answer)
+    else actor.handle(reader, this.timeOf(actor), answer)
+    this.noteAppended(actor)
+    if (actor.lastGroup <= this.durableGroup || this.options.relaxed) {
+      this.sender.send(requestId, SETTLED.ANSWERED, answer.buf, 0, answer.pos)
+    } else {
+      const waiting = actor.lastGroup === this.openGroup ? this.openReplies : this.flushReplies
+      waiting.add(requestId, SETTLED.ANSWERED, answer.buf, answer.pos)
+    }
+  }
+
+  /** A shard whose entry has grown belongs to the open group. */
+  private noteAppended(actor: ShardActor): void {
+    if (actor.openEntry.isEmpty || actor.openEntry.length === actor.notedBytes) return
+    this.openBytes += actor.openEntry.length - actor.notedBytes
+    actor.notedBytes = actor.openEntry.length
+    if (actor.lastGroup === this.openGroup) return
+    actor.lastGroup = this.openGroup
+    this.touched.push(actor)
+  }
+
+  private flushIfDue(): void {
+    if (this.isFlushing || this.touched.length === 0) return
+    if (!this.options.relaxed) {
+      this.beginFlush()
+    } else if (this.relaxedFlush === null) {
+      this.relaxedFlush = setTimeout(() => {
+        this.relaxedFlush = null
+        if (!this.isFlushing && this.touched.length > 0 && !this.isFailed) this.beginFlush()
+      }, RELAXED_FLUSH_MS)
+    }
+  }
+
+  private beginFlush(): void {
+    this.flushed = this.touched.splice(0)
+    const drafts = this.flushed.map((actor) => draftOf(actor.state.shard, swapEntries(actor)))
+    const replies = this.flushReplies
+    this.flushReplies = this.openReplies
+    this.openReplies = replies
+    this.openGroup++
+    this.openBytes = 0
+    this.isFlushing = true
+    this.options.journal.append(drafts, this.settled)
+  }
+
+  private onFlushed(error: Error | null): void {
+    if (this.isFailed) return
+    if (error !== null) {
+      this.isFailed = true
+      this.options.onFailed(error)
+      return
+    }
+    this.isFlushing = false
+    this.durableGroup = this.openGroup - 1
+    for (const actor of this.flushed) actor.flushing.begin(0, 0)
+    this.flushReplies.sendAll(this.sender)
+    this.turn()
+    this.tellIdle()
+  }
+
+  private tellIdle(): void {
+    if (this.onIdle === null || this.isFlushing || !this.options.requests.isEmpty) return
+    if (this.touched.length > 0) this.beginFlush()
+    else if (this.sender.isEmpty) this.onIdle()
+    else setImmediate(() => this.tellIdle())
+  }
+
+  private stampTime(): void {
+    this.nowMs = this.options.clock.nowMs()
+  }
+
+  /** Never behind what the shard has logged. */
+  private timeOf(actor: ShardActor): number {
+    return Math.max(this.nowMs, actor.state.timeMs)
+  }
+
+  private watchClock(): void {
+    const { gapMs } = this.options.clock
+    const differs = Math.abs(gapMs) > CLOCK_GAP_MAX_MS
+    if (differs && !this.hasClockDiffered) {
+      const first = this.options.actors.values().next().value as ShardActor
+      const stampedMs = this.timeOf(first)
+      first.append({ type: EVENT.CLOCK_DIFFERED, wallMs: Math.round(stampedMs + gapMs), stampedMs }, stampedMs)
+      this.noteAppended(first)
+      this.options.onClockDiffered(gapMs)
+    }
+    this.hasClockDiffered = differs
+  }
+}
+
+/** The open entry goes to the flush; an empty one takes its place. */
+function swapEntries(actor: ShardActor): Entry {
+  const entry = actor.openEntry
+  actor.openEntry = actor.flushing
+  actor.openEntry.begin(0, 0)
+  actor.flushing = entry
+  actor.notedBytes = 0
+  return entry
+}
+
+function draftOf(shard: number, { firstSeq, eventCount, timeMs, events, length }: Entry): EntryToAppend {
+  return { shard, firstSeq, eventCount, timeMs, events, length }
+}

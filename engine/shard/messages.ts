@@ -1,0 +1,25 @@
+/**
+ * What crosses between the main thread and a worker besides frames: rare, so plain messages.
+ */
+
+export interface WorkerSettings {
+  readonly dataDir: string
+  readonly lane: number
+  readonly shards: readonly number[]
+  readonly durability: 'flush' | 'relaxed'
+  readonly orderWindowMs: number
+  /** Entries of order memory this lane may hold before it forgets earlier than the window says. */
+  readonly orderEntriesMax: number
+  readonly requests: SharedArrayBuffer
+  readonly replies: SharedArrayBuffer
+}
+
+export type ToWorker = { readonly type: 'stop' }
+
+export type FromWorker =
+  | { readonly type: 'progress'; readonly events: number; readonly bytes: number; readonly bytesTotal: number }
+  | { readonly type: 'ready'; readonly events: number; readonly elapsedMs: number }
+  /** Memory is ahead of the disk, or an invariant broke: nothing more is answered, the process ends. */
+  | { readonly type: 'failed'; readonly storage: boolean; readonly code: string; readonly message: string }
+  | { readonly type: 'clockDiffered'; readonly gapMs: number }
+  | { readonly type: 'stopped' }

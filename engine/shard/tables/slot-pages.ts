@@ -1,0 +1,139 @@
+// Slots of int32 words, one behind the other, in pages of typed arrays: the memory under PagedTable.
+//
+//   slot 70,000 → pages[70000 >>> pageBits], word (70000 & pageMask) × slotWords
+//   pages: | first: small, doubles | whole | whole | – | – | whole |      –: not needed yet, no memory
+//
+// Pages come where they are needed, from both ends while a table stretches. What must always hold: every slot that a
+// home may fall on exists, and so does the slot behind every taken one; so a search along a run never leaves memory.
+// A slot is free when its first two words are 0; the others may hold anything.
+
+/** A page holds the largest power of two of slots that fits. */
+const PAGE_BYTES_MAX = 1 << 18
+const NO_PAGE = new Int32Array(0)
+
+export class SlotPages {
+  protected readonly slotWords: number
+  protected readonly pageBits: number
+  protected readonly pageMask: number
+  protected readonly pages: Int32Array[] = []
+  private allocatedWords = 0
+
+  constructor(slotWords: number) {
+    this.slotWords = slotWords
+    this.pageBits = Math.floor(Math.log2(PAGE_BYTES_MAX / (slotWords * 4)))
+    this.pageMask = (1 << this.pageBits) - 1
+  }
+
+  protected get pageBytes(): number {
+    return this.allocatedWords * 4
+  }
+
+  /** Word `index` of a slot, keys first; int32. */
+  word(slot: number, index: number): number {
+    return this.pages[slot >>> this.pageBits]![(slot & this.pageMask) * this.slotWords + index]!
+  }
+
+  /** Writes a value word; kept as int32. */
+  setWord(slot: number, index: number, value: number): void {
+    this.pages[slot >>> this.pageBits]![(slot & this.pageMask) * this.slotWords + index] = value
+  }
+
+  /** The taken slot after `slot`, or -1 at the end. */
+  next(slot: number): number {
+    const words = this.slotWords
+    let at = slot + 1
+    const lastPage = this.pages.length - 1
+    for (let index = at >>> this.pageBits; index <= lastPage; index++) {
+      const page = this.pages[index]!
+      const end = page.length
+      const first = index << this.pageBits
+      for (let offset = (at - first) * words; offset < end; offset += words) {
+        if (page[offset] !== 0 || page[offset + 1] !== 0) return first + offset / words
+      }
+      at = (index + 1) << this.pageBits
+    }
+    return -1
+  }
+
+  protected isTaken(slot: number): boolean {
+    const page = this.pages[slot >>> this.pageBits]!
+    const at = (slot & this.pageMask) * this.slotWords
+    return page[at] !== 0 || page[at + 1] !== 0
+  }
+
+  /** Makes `slot` free to write by moving the run that begins there one slot up. Its old words stay in it. */
+  protected open(slot: number): void {
+    const words = this.slotWords
+    let free = slot
+    search: for (;;) {
+      const page = this.pages[free >>> this.pageBits]!
+      const end = page.length
+      for (let at = (free & this.pageMask) * words; at < end; at += words, free++) {
+        if (page[at] === 0 && page[at + 1] === 0) break search
+      }
+    }
+    // The slot behind every taken one exists, so that no search runs off the end.
+    if (((free + 1) & this.pageMask) === 0 || free < this.pageMask) this.ensureSlot(free + 1)
+    while (free > slot) {
+      const page = this.pages[free >>> this.pageBits]!
+      const inPage = free & this.pageMask
+      if (inPage === 0) {
+        const below = this.pages[(free - 1) >>> this.pageBits]!
+        const from = this.pageMask * words
+        for (let word = 0; word < words; word++) page[word] = below[from + word]!
+        free--
+        continue
+      }
+      const count = Math.min(free - slot, inPage)
+      const from = (inPage - count) * words
+      for (let at = inPage * words - 1; at >= from; at--) page[at + words] = page[at]!
+      free -= count
+    }
+  }
+
+  /** Moves the records of [slot + 1, end) one slot down. */
+  protected shiftDown(slot: number, end: number): void {
+    const words = this.slotWords
+    for (let to = slot; to < end - 1; to++) {
+      const page = this.pages[to >>> this.pageBits]!
+      const at = (to & this.pageMask) * words
+      const above = this.pages[(to + 1) >>> this.pageBits]!
+      const from = ((to + 1) & this.pageMask) * words
+      for (let word = 0; word < words; word++) page[at + word] = above[from + word]!
+    }
+  }
+
+  protected clear(slot: number): void {
+    const page = this.pages[slot >>> this.pageBits]!
+    const at = (slot & this.pageMask) * this.slotWords
+    page[at] = 0
+    page[at + 1] = 0
+  }
+
+  protected ensurePages(fromSlot: number, toSlot: number): void {
+    const last = toSlot >>> this.pageBits
+    for (let index = fromSlot >>> this.pageBits; index <= last; index++) this.ensurePage(index, toSlot)
+  }
+
+  protected ensureSlot(slot: number): void {
+    this.ensurePage(slot >>> this.pageBits, slot)
+  }
+
+  /** The first page begins small and doubles; every other one comes whole. `slot` says how far the first must reach. */
+  protected ensurePage(index: number, slot: number): void {
+    while (this.pages.length <= index) this.pages.push(NO_PAGE)
+    const page = this.pages[index]!
+    const pageWords = (this.pageMask + 1) * this.slotWords
+    if (page.length === pageWords) return
+    let wantedWords = pageWords
+    if (index === 0) {
+      const reach = Math.min(slot, this.pageMask) + 1
+      if (page.length >= reach * this.slotWords) return
+      wantedWords = Math.min(pageWords, Math.max(reach, 2 * (page.length / this.slotWords)) * this.slotWords)
+    }
+    const grown = new Int32Array(wantedWords)
+    grown.set(page)
+    this.pages[index] = grown
+    this.allocatedWords += wantedWords - page.length
+  }
+}

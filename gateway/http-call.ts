@@ -1,0 +1,179 @@
+/**
+ * HttpCall: one request from its head to its answer. It is the operation's input and its sink, so a call over HTTP is this
+ * object and one of the operation's own.
+ *
+ *     head ──▶ refused at once (not ready, role, media type)
+ *      └─────▶ body ──▶ refused (413, 400, OVERLOADED)
+ *               └─────▶ operation ──▶ answered | refused ──▶ cork, one write
+ *      at any time: aborted. What is under way goes on, its answer finds no socket.
+ *
+ * Headers go out as one string behind the first one's value: each call into the native part costs as much as putting the
+ * whole answer together. No value among them comes from a client, so nothing can break out of a line.
+ * Must never happen here: touching `res` after it was ended or aborted; uWebSockets.js would take the process down.
+ */
+import type { HttpResponse } from 'uWebSockets.js'
+import { ANYBODY, type Caller } from './authenticate.ts'
+import { BadField } from './decode-fields.ts'
+import type { HttpServices } from './http-services.ts'
+import { BODY_BYTES_MAX, BODY_DRAIN_BYTES_MAX, OVERLOADED_RETRY_AFTER_S } from './limits.ts'
+import type { RouteMeter } from './meters.ts'
+import type { Answer, AnswerSink, OperationInput } from './operations.ts'
+import { invalid, type Problem, problem, problemBody } from './problem.ts'
+import { parseBody } from './read-body.ts'
+import type { Route } from './routes.ts'
+import { startOperation } from './start-operation.ts'
+import { statusLine } from './status-lines.ts'
+
+const TOO_MANY: Problem = {
+  ...problem('OVERLOADED', 'nothing was done; too many calls are under way'),
+  retryAfterSeconds: OVERLOADED_RETRY_AFTER_S,
+}
+const TOO_LARGE = problem('PAYLOAD_TOO_LARGE', `a body has at most ${BODY_BYTES_MAX} bytes`)
+
+/** Counted in metrics for a request whose client went away before its answer; never sent. */
+const STATUS_ABORTED = 499
+
+export class HttpCall implements AnswerSink, OperationInput {
+  body: unknown = undefined
+  target = ''
+  query = ''
+  ifMatch = ''
+  caller: Caller = ANYBODY
+  /** `traceparent` of the request; '' where there was none. */
+  trace = ''
+  private readonly services: HttpServices
+  private readonly route: Route
+  private readonly meter: RouteMeter
+  /** When the request was complete; 0: it is not yet. */
+  private begunMs = 0
+  /** null: ended or aborted. */
+  private res: HttpResponse | null
+  /** An operation is under way and was counted. */
+  private isEntered = false
+  private pieces: Buffer[] | null = null
+  private bodyBytes = 0
+  private isTooLarge = false
+
+  constructor(services: HttpServices, route: Route, meter: RouteMeter, res: HttpResponse) {
+    this.services = services
+    this.route = route
+    this.meter = meter
+    this.res = res
+  }
+
+  /** The client went away. */
+  aborted(): void {
+    if (this.res === null) return
+    this.res = null
+    this.dropPieces()
+    if (!this.isEntered) this.meter.count(STATUS_ABORTED, 0)
+  }
+
+  /** A piece of the body, valid during this call. Pieces still come after an early answer; they find `res` null. */
+  data(chunk: ArrayBuffer, isLast: boolean): void {
+    if (this.res === null) return
+    this.bodyBytes += chunk.byteLength
+    if (this.isTooLarge || this.bodyBytes > BODY_BYTES_MAX) {
+      this.drain(isLast)
+      return
+    }
+    if (isLast && this.pieces === null) {
+      this.begin(Buffer.from(chunk))
+      return
+    }
+    if (!this.services.admission.hold(chunk.byteLength)) {
+      this.dropPieces()
+      this.refused(TOO_MANY, '')
+      return
+    }
+    // The first copy is a view, the second owns its bytes: the chunk is taken back when this returns.
+    this.pieces ??= []
+    this.pieces.push(Buffer.from(Buffer.from(chunk)))
+    if (!isLast) return
+    const whole = Buffer.concat(this.pieces)
+    this.dropPieces()
+    this.begin(whole)
+  }
+
+  /** A client that is told while it still sends may never read the answer: so the rest is read first, up to a bound. */
+  private drain(isLast: boolean): void {
+    this.isTooLarge = true
+    this.dropPieces()
+    if (isLast) this.refused(TOO_LARGE, '')
+    else if (this.bodyBytes > BODY_DRAIN_BYTES_MAX) this.refuse(TOO_LARGE, '', true)
+  }
+
+  /** Forgets what was held of the body. */
+  private dropPieces(): void {
+    if (this.pieces === null) return
+    for (const piece of this.pieces) this.services.admission.release(piece.length)
+    this.pieces = null
+  }
+
+  /** The request is complete. */
+  begin(bytes: Buffer | null): void {
+    if (!this.services.admission.enter()) {
+      this.refused(TOO_MANY, '')
+      return
+    }
+    this.isEntered = true
+    this.begunMs = this.services.nowMs()
+    if (bytes !== null) {
+      try {
+        this.body = parseBody(bytes)
+      } catch (error) {
+        if (!(error instanceof BadField)) throw error
+        this.refused(invalid(error.pointer, error.message), '')
+        return
+      }
+    }
+    startOperation(this.route.operation, this.services.ports, this, this)
+  }
+
+  answered(answer: Answer): void {
+    let headers = this.services.requestIds.next()
+    if (answer.status !== 204) headers += '\r\ncontent-type: application/json'
+    headers += `\r\nx-tearoff-position: ${answer.position}`
+    if (answer.location !== '') headers += `\r\nlocation: ${answer.location}`
+    if (answer.etag !== '') headers += `\r\netag: ${answer.etag}`
+    if (answer.replayed) headers += '\r\nidempotent-replayed: true'
+    this.end(answer.status, answer.body, headers, this.services.isStopping())
+  }
+
+  refused(found: Problem, position: string): void {
+    this.refuse(found, position, this.services.isStopping())
+  }
+
+  private refuse(found: Problem, position: string, closes: boolean): void {
+    const requestId = this.services.requestIds.next()
+    let headers = '\r\ncontent-type: application/problem+json'
+    if (position !== '') headers += `\r\nx-tearoff-position: ${position}`
+    if (found.retryAfterSeconds > 0) headers += `\r\nretry-after: ${found.retryAfterSeconds}`
+    if (found.allow !== null) headers += `\r\nallow: ${found.allow}`
+    if (found.status === 401) headers += '\r\nwww-authenticate: Bearer'
+    if (found.status >= 500) this.services.report.refused(this.route.operation.name, found, requestId, this.trace)
+    this.end(found.status, problemBody(found, requestId), requestId + headers, closes)
+  }
+
+  /**
+   * Writes the answer, if anybody still waits for it, and settles what was counted. `headers` begins with the request id,
+   * the value of the header that carries them all.
+   */
+  private end(status: number, body: string, headers: string, closes: boolean): void {
+    const { res, services } = this
+    this.res = null
+    if (res !== null) {
+      res.cork(() => {
+        res.writeStatus(statusLine(status)).writeHeader('x-request-id', headers)
+        if (status === 204) res.endWithoutBody(undefined, closes)
+        else res.end(body, closes)
+      })
+    }
+    const tookMs = this.begunMs === 0 ? 0 : services.nowMs() - this.begunMs
+    this.meter.count(res === null ? STATUS_ABORTED : status, tookMs)
+    if (tookMs >= services.slowMs) services.report.slow(this.route.operation.name, status, tookMs, this.trace)
+    if (!this.isEntered) return
+    this.isEntered = false
+    services.admission.leave()
+  }
+}

@@ -1,0 +1,20 @@
+/**
+ * What every HTTP call shares: ports, bounds, meters, the log. One object a gateway.
+ */
+import type { Admission } from './admission.ts'
+import type { Report } from './log.ts'
+import type { OperationPorts } from './operations.ts'
+import type { RequestIds } from './request-ids.ts'
+
+export interface HttpServices {
+  readonly ports: OperationPorts
+  readonly admission: Admission
+  readonly requestIds: RequestIds
+  readonly report: Report
+  /** Monotonic. */
+  readonly nowMs: () => number
+  /** Calls that take longer are logged. */
+  readonly slowMs: number
+  /** Answers close their connections from now on. */
+  readonly isStopping: () => boolean
+}

@@ -1,0 +1,229 @@
+/**
+ * The served OpenAPI 3.1 document, made once from the table of routes and the schemas. Every operation of the table has an
+ * entry in `CONTRACT`, or the program does not compile.
+ */
+import type { TSchema } from 'typebox'
+import type { OperationName } from './operation-table.ts'
+import { OPERATIONS } from './operation-table.ts'
+import { type Route, ROUTES } from './routes.ts'
+import {
+  Coupon,
+  CreateCouponBody,
+  ExpireCouponBody,
+  ExtendCouponBody,
+  ExtendReservationBody,
+  Live,
+  Lock,
+  LockBody,
+  PatchCouponBody,
+  ProblemBody,
+  Ready,
+  RedeemBody,
+  RedeemCouponBody,
+  RedeemReservationBody,
+  Redemption,
+  Reservation,
+  ReserveBody,
+  ReverseBody,
+  Success,
+  ValidateBody,
+  Validation,
+} from './schemas.ts'
+
+interface Contract {
+  readonly summary: string
+  readonly request: TSchema | null
+  /** Statuses of success, and the body they share; null: none. */
+  readonly success: readonly number[]
+  readonly response: TSchema | null
+  /** Statuses of refusals beside those every call has. */
+  readonly refusals: readonly number[]
+}
+
+const JUDGED = [404, 409, 410, 422, 423]
+
+export const CONTRACT: Readonly<Record<OperationName, Contract>> = {
+  validate: call('Judge codes on a cart and change nothing', ValidateBody, [200], Validation, []),
+  reserve: call('Take capacity of all codes or none', ReserveBody, [200, 201], Reservation, [409, 422, 423]),
+  getReservation: call('One reservation', null, [200], Reservation, [404]),
+  extendReservation: call('Prolong a reservation', ExtendReservationBody, [200], Reservation, [404, 409, 410]),
+  redeemReservation: call('Make a reservation final', RedeemReservationBody, [200, 201], Redemption, JUDGED),
+  releaseReservation: call('Give the capacity back', null, [204], null, [404, 409]),
+  redeem: call('Reserve and redeem in one step', RedeemBody, [200, 201], Redemption, [409, 422, 423]),
+  getRedemption: call('One redemption', null, [200], Redemption, [404]),
+  reverseRedemption: call('Take a redemption back', ReverseBody, [200], Redemption, [404, 409]),
+  createCoupon: call('Create a coupon', CreateCouponBody, [201], Coupon, [409]),
+  getCoupon: call('One coupon, counters current', null, [200], Coupon, [404]),
+  patchCoupon: call('Change a coupon (RFC 7396)', PatchCouponBody, [200], Coupon, [404, 409, 412, 428]),
+  deleteCoupon: call('Disable a coupon; nothing is erased', null, [200], Coupon, [404, 409]),
+  disableCoupon: call('Disable a coupon', null, [200], Coupon, [404, 409]),
+  enableCoupon: call('Enable a coupon', null, [200], Coupon, [404, 409]),
+  extendCoupon: call('Move the end of a coupon', ExtendCouponBody, [200], Coupon, [404, 409]),
+  expireCoupon: call('End a coupon now', ExpireCouponBody, [200], Coupon, [404, 409]),
+  validateCoupon: call('Judge one coupon', null, [200], Validation, [404]),
+  lockCoupon: call('Lock one coupon for a user', LockBody, [200, 201], Lock, JUDGED),
+  redeemCoupon: call('Redeem one coupon', RedeemCouponBody, [200, 201], Success, JUDGED),
+}
+
+function call(
+  summary: string,
+  request: TSchema | null,
+  success: readonly number[],
+  response: TSchema | null,
+  refusals: readonly number[],
+): Contract {
+  return { summary, request, success, response, refusals }
+}
+
+/** Components by name; the others are written where they are used. */
+const COMPONENTS = {
+  Coupon,
+  CreateCouponBody,
+  ExpireCouponBody,
+  ExtendCouponBody,
+  ExtendReservationBody,
+  Live,
+  Lock,
+  LockBody,
+  PatchCouponBody,
+  ProblemBody,
+  Ready,
+  RedeemBody,
+  RedeemCouponBody,
+  RedeemReservationBody,
+  Redemption,
+  Reservation,
+  ReserveBody,
+  ReverseBody,
+  Success,
+  ValidateBody,
+  Validation,
+} as const
+
+type Json = Readonly<Record<string, unknown>>
+
+function reference(schema: TSchema): Json {
+  const found = Object.entries(COMPONENTS).find(([, component]) => component === schema)
+  return found === undefined ? schema : { $ref: `#/components/schemas/${found[0]}` }
+}
+
+const REFUSED_ANYWHERE = [400, 401, 403, 500, 503]
+const HEADERS = {
+  'X-Request-Id': { schema: { type: 'string' } },
+  'X-Tearoff-Position': { schema: { type: 'string' }, description: 'shard:seq@timeMs, where a shard answered' },
+}
+const RETRY_AFTER = { 'Retry-After': { schema: { type: 'integer', minimum: 1 }, description: 'Seconds.' } }
+const DESCRIPTIONS: Readonly<Record<number, string>> = {
+  200: 'Done, or done before',
+  201: 'Created',
+  204: 'Done',
+}
+
+/** The document as a value. */
+export function openApi(): Json {
+  const paths: Record<string, Record<string, Json>> = {}
+  for (const route of ROUTES) {
+    const methods = (paths[route.path] ??= {})
+    methods[route.method.toLowerCase()] = operationOf(route)
+  }
+  return {
+    openapi: '3.1.0',
+    info: { title: 'Tearoff', version: '1', license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
+    servers: [{ url: '/' }],
+    security: [{ apiKey: [] }, {}],
+    paths: { ...paths, ...operatorPaths() },
+    components: {
+      schemas: COMPONENTS,
+      securitySchemes: { apiKey: { type: 'http', scheme: 'bearer' } },
+      responses: { Problem: { description: 'Refused', headers: HEADERS, content: content(ProblemBody, 'application/problem+json') } },
+    },
+  }
+}
+
+/** The document as it is served. */
+export function openApiText(): string {
+  return JSON.stringify(openApi())
+}
+
+function operationOf(route: Route): Json {
+  const name = nameOf(route)
+  const contract = CONTRACT[name]
+  const responses: Record<string, Json> = {}
+  for (const status of contract.success) responses[status] = successOf(contract, status)
+  const refusals = [...REFUSED_ANYWHERE, ...contract.refusals, ...(route.body === 'none' ? [] : [413, 415])]
+  for (const status of refusals) responses[status] = refusalOf(status)
+  return {
+    operationId: route.alias ? `${name}Alias` : name,
+    summary: contract.summary,
+    'x-tearoff-roles': [...OPERATIONS[name].roles, 'operations'],
+    parameters: parametersOf(route),
+    ...(contract.request === null ? {} : { requestBody: { required: true, content: requestContent(route, contract.request) } }),
+    responses,
+  }
+}
+
+function nameOf(route: Route): OperationName {
+  return route.operation.name as OperationName
+}
+
+function requestContent(route: Route, schema: TSchema): Json {
+  const json = content(schema, 'application/json')
+  return route.body === 'mergePatch' ? { ...json, ...content(schema, 'application/merge-patch+json') } : json
+}
+
+function content(schema: TSchema, type: string): Json {
+  return { [type]: { schema: reference(schema) } }
+}
+
+function successOf(contract: Contract, status: number): Json {
+  const description = DESCRIPTIONS[status] ?? 'Done'
+  const created = status === 201 ? { Location: { schema: { type: 'string' } } } : {}
+  const replayed =
+    status === 200 && contract.success.includes(201) ? { 'Idempotent-Replayed': { schema: { type: 'string' } } } : {}
+  const tagged = contract.response === Coupon ? { ETag: { schema: { type: 'string' } } } : {}
+  const headers = { ...HEADERS, ...created, ...replayed, ...tagged }
+  if (contract.response === null) return { description, headers }
+  return { description, headers, content: content(contract.response, 'application/json') }
+}
+
+function refusalOf(status: number): Json {
+  if (status !== 423 && status !== 503) return { $ref: '#/components/responses/Problem' }
+  return {
+    description: 'Refused; may be tried again',
+    headers: { ...HEADERS, ...RETRY_AFTER },
+    content: content(ProblemBody, 'application/problem+json'),
+  }
+}
+
+function parametersOf(route: Route): readonly Json[] {
+  const parameters: Json[] = []
+  const target = /\{(\w+)\}/.exec(route.path)?.[1]
+  if (target !== undefined) {
+    const description = target === 'coupon' ? 'A coupon id or a code.' : 'An id.'
+    parameters.push({ name: target, in: 'path', required: true, description, schema: { type: 'string' } })
+  }
+  if (route.body === 'mergePatch') {
+    parameters.push({ name: 'If-Match', in: 'header', required: true, schema: { type: 'string' } })
+  }
+  if (nameOf(route) === 'validateCoupon') {
+    for (const [name, schema] of Object.entries(LockBody.properties)) {
+      if (name !== 'cart') parameters.push({ name, in: 'query', required: false, schema })
+    }
+  }
+  return parameters
+}
+
+function operatorPaths(): Record<string, Json> {
+  return {
+    '/livez': operatorPage('live', 'Whether the process runs', content(Live, 'application/json'), []),
+    '/readyz': operatorPage('ready', 'Whether calls are taken', content(Ready, 'application/json'), [503]),
+    '/metrics': operatorPage('metrics', 'Figures for Prometheus', { 'text/plain': { schema: { type: 'string' } } }, [401, 403]),
+    '/v1/openapi.json': operatorPage('openapi', 'This document', { 'application/json': { schema: { type: 'object' } } }, []),
+  }
+}
+
+function operatorPage(operationId: string, summary: string, answer: Json, refusals: readonly number[]): Json {
+  const responses: Record<string, Json> = { 200: { description: 'Done', headers: HEADERS, content: answer } }
+  for (const status of refusals) responses[status] = refusalOf(status)
+  return { get: { operationId, summary, responses } }
+}

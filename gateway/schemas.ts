@@ -1,0 +1,272 @@
+/**
+ * Schemas of bodies, as the OpenAPI document serves them. JSON Schema 2020-12, made with typebox from the same bounds that
+ * the decoders use.
+ *
+ * Requests are judged by hand-written decoders (`decode-*.ts`, `coupon-json.ts`) because they have to be fast and to point
+ * at the fault. A differential test holds both together: whatever a schema refuses the decoder refuses, and the decoder refuses
+ * more only by the rules a schema cannot say (sums, currencies beside money, the same code twice, which fields go together).
+ */
+import Type, { type TProperties, type TSchema } from 'typebox'
+import { OFFER_ALLOCATIONS, OFFER_SCOPES, OFFER_STACKINGS, OFFER_TYPES } from './coupon-json.ts'
+import {
+  CART_LINES_MAX,
+  CODES_MAX,
+  DESCRIPTION_LENGTH_MAX,
+  LINE_CATEGORIES_MAX,
+  NAME_LENGTH_MAX,
+  OFFER_CHANNELS_MAX,
+  OFFER_IDS_MAX,
+  PRIORITY_MAX,
+  PSEUDONYM_LENGTH_MAX,
+  REASON_LENGTH_MAX,
+  TTL_SECONDS_DEFAULT,
+  TTL_SECONDS_MAX,
+} from './limits.ts'
+import { GATEWAY_STATUS } from './problem.ts'
+import { COUPON_STATUSES, RESERVATION_STATUSES } from '../protocol/outcomes.ts'
+import { REFUSALS } from '../protocol/refusals.ts'
+
+const MAX = Number.MAX_SAFE_INTEGER
+
+/** An object without further members. */
+function closed<Properties extends TProperties>(properties: Properties) {
+  return Type.Object(properties, { additionalProperties: false })
+}
+
+function oneOf(values: readonly string[]) {
+  return Type.Enum([...values])
+}
+
+const Name = Type.String({ minLength: 1, maxLength: NAME_LENGTH_MAX })
+const Pseudonym = Type.String({ minLength: 1, maxLength: PSEUDONYM_LENGTH_MAX })
+const Reason = Type.String({ minLength: 1, maxLength: REASON_LENGTH_MAX })
+const Amount = Type.Integer({ minimum: 0, maximum: MAX, description: 'Minor units.' })
+const Count = Type.Integer({ minimum: 1, maximum: MAX })
+const Tally = Type.Integer({ minimum: 0, maximum: MAX })
+const Currency = Type.String({ pattern: '^[A-Z]{3}$', description: 'ISO 4217.' })
+const Time = Type.String({
+  format: 'date-time',
+  pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,9})?(Z|[+-]00:00)$',
+  description: 'RFC 3339 in UTC.',
+})
+const Id = Type.String({ description: 'Opaque.' })
+const Code = Type.String({ description: 'Case and surrounding space are ignored.' })
+const Codes = Type.Array(Code, { minItems: 1, maxItems: CODES_MAX })
+const Ttl = Type.Integer({ minimum: 1, maximum: TTL_SECONDS_MAX })
+
+const CartLine = closed({
+  lineId: Type.Optional(Name),
+  productId: Name,
+  categoryIds: Type.Optional(Type.Array(Name, { maxItems: LINE_CATEGORIES_MAX })),
+  quantity: Count,
+  unitPrice: Amount,
+})
+const CartOfLines = closed({
+  currency: Currency,
+  lines: Type.Array(CartLine, { minItems: 1, maxItems: CART_LINES_MAX }),
+  shipping: Type.Optional(Amount),
+  channel: Type.Optional(Name),
+})
+const CartOfTotal = closed({ orderTotal: Amount, currency: Currency })
+const Cart = Type.Union([CartOfLines, CartOfTotal])
+
+export const ValidateBody = closed({ codes: Codes, userId: Type.Optional(Pseudonym), cart: Cart })
+export const ReserveBody = closed({
+  codes: Codes,
+  userId: Pseudonym,
+  cart: Type.Optional(Cart),
+  orderId: Type.Optional(Pseudonym),
+  ttlSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: TTL_SECONDS_MAX, default: TTL_SECONDS_DEFAULT })),
+})
+export const RedeemBody = closed({ codes: Codes, userId: Pseudonym, orderId: Pseudonym, cart: Cart })
+export const RedeemReservationBody = closed({
+  orderId: Pseudonym,
+  cart: Type.Optional(Cart),
+  allowLate: Type.Optional(Type.Boolean()),
+})
+export const ExtendReservationBody = closed({ ttlSeconds: Ttl })
+export const ReverseBody = closed({ reason: Reason, returnUse: Type.Optional(Type.Boolean({ default: true })) })
+export const LockBody = closed({
+  userId: Pseudonym,
+  orderTotal: Type.Optional(Amount),
+  currency: Type.Optional(Currency),
+  cart: Type.Optional(Cart),
+})
+export const RedeemCouponBody = closed({
+  userId: Pseudonym,
+  orderId: Pseudonym,
+  orderTotal: Type.Optional(Amount),
+  currency: Type.Optional(Currency),
+  cart: Type.Optional(Cart),
+})
+export const ExtendCouponBody = closed({
+  validUntil: Time,
+  reason: Reason,
+  override: Type.Optional(Type.Boolean({ default: false })),
+})
+export const ExpireCouponBody = closed({ reason: Reason })
+
+const Ids = Type.Array(Name, { maxItems: OFFER_IDS_MAX })
+const Percent = { description: 'Percent with up to 2 decimals, minor units for FIXED, 0 or absent for FREESHIP.' }
+
+/** What a creation may say; every member of it but `type` is optional. */
+const writable = {
+  value: Type.Number({ minimum: 0, maximum: MAX, ...Percent }),
+  currency: Currency,
+  scope: oneOf(OFFER_SCOPES),
+  allocation: oneOf(OFFER_ALLOCATIONS),
+  maxDiscount: Count,
+  maxUnits: Count,
+  minOrderAmount: Amount,
+  minQuantity: Count,
+  applicableProductIds: Ids,
+  applicableCategoryIds: Ids,
+  excludedProductIds: Ids,
+  excludedCategoryIds: Ids,
+  channels: Type.Array(Name, { maxItems: OFFER_CHANNELS_MAX }),
+  stacking: oneOf(OFFER_STACKINGS),
+  priority: Type.Integer({ minimum: -PRIORITY_MAX, maximum: PRIORITY_MAX }),
+  merchantId: Name,
+  userId: Pseudonym,
+  category: Name,
+  description: Type.String({ minLength: 1, maxLength: DESCRIPTION_LENGTH_MAX }),
+  listed: Type.Boolean(),
+  maxUses: Count,
+  maxUsesPerUser: Count,
+  validFrom: Time,
+  validUntil: Time,
+} as const
+
+function eachOptional(properties: Readonly<Record<string, TSchema>>, nullable: boolean): TProperties {
+  const made: Record<string, TSchema> = {}
+  for (const [key, schema] of Object.entries(properties)) {
+    made[key] = Type.Optional(nullable ? Type.Union([schema, Type.Null()]) : schema)
+  }
+  return made
+}
+
+export const CreateCouponBody = closed({
+  code: Type.Optional(Code),
+  type: oneOf(OFFER_TYPES),
+  ...eachOptional(writable, false),
+})
+export const PatchCouponBody = closed({
+  code: Type.Optional(Code),
+  type: Type.Optional(oneOf(OFFER_TYPES)),
+  ...eachOptional(writable, true),
+})
+
+const GivenAmount = closed({ code: Type.String(), amount: Amount })
+const DiscountLine = closed({
+  lineId: Type.String(),
+  amount: Amount,
+  discount: Amount,
+  final: Amount,
+  coupons: Type.Array(GivenAmount),
+})
+const Discount = closed({
+  currency: Currency,
+  total: Amount,
+  subtotal: Amount,
+  shipping: Amount,
+  finalPrice: Amount,
+  lines: Type.Array(DiscountLine),
+  shippingDiscount: Amount,
+})
+const refusalCodes = Object.keys(REFUSALS)
+const Verdict = Type.Union([
+  closed({
+    code: Type.String(),
+    couponId: Id,
+    applicable: Type.Literal(true),
+    amount: Type.Optional(Amount),
+  }),
+  closed({
+    code: Type.String(),
+    applicable: Type.Literal(false),
+    reason: oneOf(refusalCodes),
+    detail: Type.String(),
+  }),
+])
+const Verdicts = Type.Array(Verdict)
+
+export const Validation = closed({
+  valid: Type.Boolean(),
+  discount: Type.Union([Discount, Type.Null()]),
+  coupons: Verdicts,
+})
+const ReservedCoupon = closed({ couponId: Id, code: Type.String(), amount: Type.Optional(Amount) })
+export const Reservation = closed({
+  reservationId: Id,
+  status: oneOf(RESERVATION_STATUSES),
+  userId: Pseudonym,
+  orderId: Type.Optional(Pseudonym),
+  expiresAt: Time,
+  discount: Type.Optional(Discount),
+  coupons: Type.Array(ReservedCoupon),
+})
+export const Redemption = closed({
+  redemptionId: Id,
+  status: oneOf(['REDEEMED', 'REVERSED']),
+  orderId: Pseudonym,
+  userId: Pseudonym,
+  reservationId: Type.Optional(Id),
+  currency: Currency,
+  discount: Discount,
+  coupons: Type.Array(closed({ couponId: Id, code: Type.String(), amount: Amount })),
+  redeemedAt: Time,
+  reversedAt: Type.Optional(Time),
+  reason: Type.Optional(Reason),
+})
+export const Lock = closed({
+  couponId: Id,
+  status: Type.Literal('LOCKED'),
+  lockedBy: Pseudonym,
+  lockExpiresAt: Time,
+  reservationId: Id,
+})
+export const Success = closed({
+  status: Type.Literal('SUCCESS'),
+  discountApplied: Amount,
+  finalPrice: Amount,
+  redemptionId: Id,
+})
+export const Coupon = closed({
+  couponId: Id,
+  code: Type.String(),
+  type: oneOf(OFFER_TYPES),
+  ...eachOptional(writable, false),
+  value: writable.value,
+  scope: writable.scope,
+  stacking: writable.stacking,
+  priority: writable.priority,
+  listed: writable.listed,
+  status: oneOf(COUPON_STATUSES),
+  uses: Tally,
+  reserved: Tally,
+  remaining: Type.Union([Type.Integer(), Type.Null()]),
+  lockedBy: Type.Optional(Pseudonym),
+  lockExpiresAt: Type.Optional(Time),
+  version: Tally,
+  createdAt: Time,
+  updatedAt: Time,
+})
+
+const Durability = oneOf(['flush', 'relaxed'])
+const Replay = closed({ events: Tally, eventsTotal: Type.Union([Tally, Type.Null()]), elapsedMs: Type.Number() })
+export const Live = closed({ status: Type.Literal('live'), durability: Durability })
+export const Ready = closed({ status: Type.Literal('ready'), durability: Durability, replay: Replay })
+
+export const ProblemBody = closed({
+  type: Type.String(),
+  title: Type.String(),
+  status: Type.Integer(),
+  code: oneOf([...refusalCodes, ...Object.keys(GATEWAY_STATUS)]),
+  detail: Type.String(),
+  errors: Type.Optional(Type.Array(closed({ pointer: Type.String(), detail: Type.String() }))),
+  coupon: Type.Optional(Type.String()),
+  coupons: Type.Optional(Verdicts),
+  requestId: Type.String(),
+  durability: Type.Optional(Durability),
+  replay: Type.Optional(Replay),
+})
