@@ -32,15 +32,15 @@ class CodesCall extends ShardCall {
   protected override concluded(shard: number, outcome: Outcome): void {
     switch (outcome.type) {
       case OUTCOME.REDEMPTION: {
-        const answer = answerOf(outcome.replayed ? 200 : 201, redemptionText(shard, outcome))
+        const redemptionId = formatId('rdm_', shard, outcome.seq)
+        const answer = answerOf(outcome.replayed ? 200 : 201, redemptionText(shard, redemptionId, outcome))
         answer.replayed = outcome.replayed
-        if (!outcome.replayed) answer.location = `/v1/redemptions/${formatId('rdm_', shard, outcome.seq)}`
+        if (!outcome.replayed) answer.location = `/v1/redemptions/${redemptionId}`
         this.answer(answer)
         return
       }
       case OUTCOME.VALIDATED: {
-        const shards = this.codes.map(() => shard)
-        this.answer(answerOf(200, validatedText(shards, this.codes, outcome.verdicts, outcome.price)))
+        this.answer(answerOf(200, validatedText(shard, this.codes, outcome.verdicts, outcome.price)))
         return
       }
       case OUTCOME.RESERVATION: {
@@ -61,11 +61,10 @@ class CodesCall extends ShardCall {
 function refusalOfCodes(shard: number, codes: readonly string[], outcome: Refused): Problem {
   const only = codes.length === 1 ? 0 : -1
   const place = outcome.couponIndex >= 0 ? outcome.couponIndex : only
-  const shards = codes.map(() => shard)
   return {
     ...refusalProblem(outcome),
     coupon: codes[place] ?? null,
-    couponsJson: outcome.verdicts === null ? null : verdictsText(shards, codes, outcome.verdicts),
+    couponsJson: outcome.verdicts === null ? null : verdictsText(shard, codes, outcome.verdicts),
   }
 }
 

@@ -26,3 +26,15 @@ export function timeText(timeMs: number): string {
   const millis = timeMs - second * 1_000
   return secondText + (millis < 10 ? '00' : millis < 100 ? '0' : '') + String(millis) + 'Z'
 }
+
+let positionMs = -1
+let positionTime = ''
+
+/** `shard:seq@timeMs`. Printing a time as a number costs more than the rest together, and it seldom changes. */
+export function positionText(shard: number, seq: number, timeMs: number): string {
+  if (timeMs !== positionMs) {
+    positionTime = `@${timeMs}`
+    positionMs = timeMs
+  }
+  return `${shard}:${seq}${positionTime}`
+}

@@ -20,9 +20,10 @@ class OneCouponCall extends ShardCall {
   protected override concluded(shard: number, outcome: Outcome): void {
     switch (outcome.type) {
       case OUTCOME.REDEMPTION: {
-        const answer = answerOf(outcome.replayed ? 200 : 201, successText(shard, outcome))
+        const redemptionId = formatId('rdm_', shard, outcome.seq)
+        const answer = answerOf(outcome.replayed ? 200 : 201, successText(redemptionId, outcome))
         answer.replayed = outcome.replayed
-        if (!outcome.replayed) answer.location = `/v1/redemptions/${formatId('rdm_', shard, outcome.seq)}`
+        if (!outcome.replayed) answer.location = `/v1/redemptions/${redemptionId}`
         this.answer(answer)
         return
       }
@@ -65,7 +66,7 @@ class ValidateOneCall extends ShardCall {
         return
       case OUTCOME.VALIDATED:
         if (this.code === null || outcome.verdicts[0]?.refusal === 'COUPON_NOT_FOUND') this.refuse(couponOfPathNotFound())
-        else this.answer(answerOf(200, validatedText([shard], [this.code], outcome.verdicts, outcome.price)))
+        else this.answer(answerOf(200, validatedText(shard, [this.code], outcome.verdicts, outcome.price)))
         return
       case OUTCOME.REFUSED:
         this.refuse(refusalOfPath(outcome))

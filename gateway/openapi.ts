@@ -104,7 +104,7 @@ type Json = Readonly<Record<string, unknown>>
 
 function reference(schema: TSchema): Json {
   const found = Object.entries(COMPONENTS).find(([, component]) => component === schema)
-  return found === undefined ? schema : { $ref: `#/components/schemas/${found[0]}` }
+  return found === undefined ? { ...schema } : { $ref: `#/components/schemas/${found[0]}` }
 }
 
 const REFUSED_ANYWHERE = [400, 401, 403, 500, 503]

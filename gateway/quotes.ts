@@ -10,6 +10,7 @@
  * The shards are asked at once. The first that cannot answer ends the call; answers that come later find nobody.
  */
 import type { CheckoutInput } from './decode-checkout.ts'
+import { positionText } from './json-text.ts'
 import type { AnswerSink, OperationPorts } from './operations.ts'
 import { type Problem, problem } from './problem.ts'
 import { validatedText, verdictsText } from './render-checkout.ts'
@@ -112,7 +113,7 @@ class QuotesCall {
     }
     try {
       const position = readPosition(reply)
-      this.positions.push(`${position.shard}:${position.seq}@${position.timeMs}`)
+      this.positions.push(positionText(position.shard, position.seq, position.timeMs))
       const outcome = readOutcome(reply)
       if (outcome.type !== OUTCOME.QUOTED) throw new Error(`an outcome of type ${outcome.type} answers no quote`)
       for (const [index, place] of part.places.entries()) this.quotes[place] = outcome.quotes[index] as Quote

@@ -28,10 +28,11 @@ class ReceiptCall extends ShardCall {
   protected override concluded(shard: number, outcome: Outcome): void {
     switch (outcome.type) {
       case OUTCOME.REDEMPTION: {
+        const redemptionId = formatId('rdm_', shard, outcome.seq)
         const isNew = this.creates && !outcome.replayed
-        const answer = answerOf(isNew ? 201 : 200, redemptionText(shard, outcome))
+        const answer = answerOf(isNew ? 201 : 200, redemptionText(shard, redemptionId, outcome))
         answer.replayed = this.creates && outcome.replayed
-        if (isNew) answer.location = `/v1/redemptions/${formatId('rdm_', shard, outcome.seq)}`
+        if (isNew) answer.location = `/v1/redemptions/${redemptionId}`
         this.answer(answer)
         return
       }

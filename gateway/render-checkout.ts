@@ -11,9 +11,10 @@ import { formatId } from '../protocol/ids.ts'
 import type { NamedCoupon, RedemptionOutcome, ReservationOutcome, Verdict } from '../protocol/outcomes.ts'
 import { type LineFact, type PriceFact, totalOf } from '../protocol/price.ts'
 
-export function redemptionText(shard: number, outcome: RedemptionOutcome): string {
+/** `redemptionId` is the outcome's own, which the caller needs as well. */
+export function redemptionText(shard: number, redemptionId: string, outcome: RedemptionOutcome): string {
   let text =
-    `{"redemptionId":"${formatId('rdm_', shard, outcome.seq)}",` +
+    `{"redemptionId":"${redemptionId}",` +
     `"status":"${outcome.reversed === null ? 'REDEEMED' : 'REVERSED'}",` +
     `"orderId":${quoted(outcome.orderId)},"userId":${quoted(outcome.userId)}`
   if (outcome.reservationSeq !== 0) text += `,"reservationId":"${formatId('rsv_', shard, outcome.reservationSeq)}"`
@@ -27,10 +28,9 @@ export function redemptionText(shard: number, outcome: RedemptionOutcome): strin
 }
 
 /** The short receipt of the form for one coupon. */
-export function successText(shard: number, outcome: RedemptionOutcome): string {
+export function successText(redemptionId: string, outcome: RedemptionOutcome): string {
   const total = totalOf(outcome.price)
   const finalPrice = outcome.price.subtotalMinor + outcome.price.shippingMinor - total
-  const redemptionId = formatId('rdm_', shard, outcome.seq)
   return `{"status":"SUCCESS","discountApplied":${total},"finalPrice":${finalPrice},"redemptionId":"${redemptionId}"}`
 }
 
@@ -53,27 +53,31 @@ export function lockText(shard: number, outcome: ReservationOutcome): string {
   )
 }
 
-/** `shards[i]` is where `codes[i]` lives; the same for all when the verdicts came from one shard. */
+/** Where each code lives; one number when that is the same for all. */
+export type ShardsOfCodes = number | readonly number[]
+
 export function validatedText(
-  shards: readonly number[],
+  shards: ShardsOfCodes,
   codes: readonly string[],
   verdicts: readonly Verdict[],
   price: PriceFact | null,
 ): string {
-  const valid = verdicts.every((verdict) => verdict.refusal === null)
+  let valid = true
+  for (let i = 0; i < verdicts.length; i++) if ((verdicts[i] as Verdict).refusal !== null) valid = false
   const discount = valid && price !== null ? discountText(price, codes) : 'null'
   return `{"valid":${valid},"discount":${discount},"coupons":${verdictsText(shards, codes, verdicts)}}`
 }
 
 export function verdictsText(
-  shards: readonly number[],
+  shards: ShardsOfCodes,
   codes: readonly string[],
   verdicts: readonly Verdict[],
 ): string {
   let text = ''
   for (let i = 0; i < verdicts.length; i++) {
     const verdict = verdicts[i] as Verdict
-    text += (i === 0 ? '' : ',') + verdictText(shards[i] as number, codes[i] as string, verdict)
+    const shard = typeof shards === 'number' ? shards : (shards[i] as number)
+    text += (i === 0 ? '' : ',') + verdictText(shard, codes[i] as string, verdict)
   }
   return `[${text}]`
 }
@@ -103,14 +107,14 @@ export function discountText(price: PriceFact, coupons: readonly (NamedCoupon | 
   return (
     `{"currency":"${currencyName(price.currency)}","total":${total},"subtotal":${price.subtotalMinor},` +
     `"shipping":${price.shippingMinor},"finalPrice":${price.subtotalMinor + price.shippingMinor - total},` +
-    `"lines":${price.lines === null ? onlyLineText(price, coupons) : linesText(price.lines, coupons)},` +
+    `"lines":${price.lines === null ? onlyLineText(price, total, coupons) : linesText(price.lines, coupons)},` +
     `"shippingDiscount":${price.shippingDiscountMinor}}`
   )
 }
 
 /** The line that follows from the sums: one line "0", one coupon. */
-function onlyLineText(price: PriceFact, coupons: readonly (NamedCoupon | string)[]): string {
-  const discount = totalOf(price) - price.shippingDiscountMinor
+function onlyLineText(price: PriceFact, total: number, coupons: readonly (NamedCoupon | string)[]): string {
+  const discount = total - price.shippingDiscountMinor
   const given = discount === 0 ? '' : givenText(coupons[0], discount)
   return (
     `[{"lineId":"0","amount":${price.subtotalMinor},"discount":${discount},` +

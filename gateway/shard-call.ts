@@ -5,6 +5,7 @@
  * telling the sink once. What stands between is `concluded` of the operations.
  * Must never happen here: a decision about a coupon. A refusal is handed through, not made.
  */
+import { positionText } from './json-text.ts'
 import type { Answer, AnswerSink, OperationPorts } from './operations.ts'
 import { OVERLOADED_RETRY_AFTER_S } from './limits.ts'
 import { type Problem, problem, type ProblemCode } from './problem.ts'
@@ -69,7 +70,7 @@ export abstract class ShardCall implements ReplyHandler {
     }
     try {
       const shard = reply.u16()
-      this.position = `${shard}:${reply.varint()}@${reply.varint()}`
+      this.position = positionText(shard, reply.varint(), reply.varint())
       this.read(shard, reply)
     } catch (error) {
       // The shard decided and this program cannot say what: only a retry of the same order may find out.

@@ -127,7 +127,12 @@ class Watch implements ReplyHandler {
   }
 
   add(topic: string, listener: TopicListener): void {
-    const listening = { head: `{"topic":${quoted(topic)},`, told: false, change: 0, pushedAtMs: Number.NEGATIVE_INFINITY }
+    const listening = {
+      head: `{"topic":${quoted(topic)},`,
+      told: false,
+      change: 0,
+      pushedAtMs: Number.NEGATIVE_INFINITY,
+    }
     this.listeners.set(listener, listening)
     if (this.state === '') this.ask()
     else this.tell(listener, listening)

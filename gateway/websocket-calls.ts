@@ -20,6 +20,7 @@ export class MessageCall implements AnswerSink {
   private readonly session: Session
   private readonly idJson: string
   private readonly form: AnswerForm
+  private told = false
 
   constructor(session: Session, idJson: string, form: AnswerForm) {
     this.session = session
@@ -29,11 +30,18 @@ export class MessageCall implements AnswerSink {
 
   answered(answer: Answer): void {
     const result = answer.body === '' ? 'null' : answer.body
-    this.session.settle(MESSAGE_WEIGHT, resultText(this.idJson, result, answer.position, answer.replayed), this.form)
+    this.tell(resultText(this.idJson, result, answer.position, answer.replayed))
   }
 
   refused(found: Problem, position: string): void {
-    this.session.settle(MESSAGE_WEIGHT, errorText(this.idJson, found, position), this.form)
+    this.tell(errorText(this.idJson, found, position))
+  }
+
+  /** Once, or what is in flight would be counted wrong. */
+  private tell(text: string): void {
+    if (this.told) return
+    this.told = true
+    this.session.settle(MESSAGE_WEIGHT, text, this.form)
   }
 }
 

@@ -13,6 +13,7 @@ import type { Columns } from './columns.ts'
 import { ColumnsFrame, SCANNED } from './columns-frame.ts'
 import { ColumnsJson } from './columns-json.ts'
 import { characters } from './columns-text.ts'
+import { escaped } from './decode-fields.ts'
 import { quoted } from './json-text.ts'
 import { OVERLOADED_RETRY_AFTER_S, PSEUDONYM_LENGTH_MAX } from './limits.ts'
 import type { OperationPorts } from './operations.ts'
@@ -168,7 +169,7 @@ export class Messages {
       case 'unsubscribe': {
         const { topic, ...rest } = body
         const other = Object.keys(rest)[0]
-        if (other !== undefined) return errorText(idJson, invalid(`/${other}`, 'unknown field'))
+        if (other !== undefined) return errorText(idJson, invalid(`/${escaped(other)}`, 'unknown field'))
         if (typeof topic !== 'string') return errorText(idJson, invalid('/topic', 'a topic as a text is expected'))
         const answer = resultText(idJson, `{"topic":${quoted(topic)}}`)
         if (op === 'subscribe') return this.subscribe(session, topic, answer, idJson, form)
@@ -195,13 +196,7 @@ export class Messages {
     return null
   }
 
-  private subscribe(
-    session: Session,
-    topic: string,
-    answer: string,
-    idJson: string,
-    form: AnswerForm,
-  ): string | null {
+  private subscribe(session: Session, topic: string, answer: string, idJson: string, form: AnswerForm): string | null {
     if (session.hasTopic(topic)) return answer
     if (session.topicsFull) return errorText(idJson, problem('OVERLOADED', 'this connection has too many topics'))
     const subscription = new Subscription(session, topic, answer, idJson, form)

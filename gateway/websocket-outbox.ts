@@ -19,9 +19,7 @@ export class Outbox {
   private groupedBinaries: Uint8Array[] = []
 
   get isEmpty(): boolean {
-    return (
-      this.texts.length + this.groupedTexts.length + this.binaries.length + this.groupedBinaries.length === 0
-    )
+    return this.texts.length + this.groupedTexts.length + this.binaries.length + this.groupedBinaries.length === 0
   }
 
   /** `message` is kept as it is until it is sent. */

@@ -8,9 +8,11 @@
  * more than everything else together.
  */
 import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t } from 'uWebSockets.js'
-import { ANYBODY, type Authenticator, authenticate, type Caller, forbidden, isProblem } from './authenticate.ts'
-import type { OperationPorts } from './operations.ts'
+import { ANYBODY, authenticate, type Caller, forbidden, isProblem } from './authenticate.ts'
 import { type Problem, problem, problemBody } from './problem.ts'
+import { RequestIds } from './request-ids.ts'
+import type { Sessions, SessionServices } from './server.ts'
+import { statusLine } from './status-lines.ts'
 import { Topics } from './topics.ts'
 import {
   FRAME_BYTES_COLLECTED_MAX,
@@ -20,18 +22,22 @@ import {
   SESSIONS_MAX,
 } from './websocket-limits.ts'
 import { Messages } from './websocket-messages.ts'
-import { CLOSE, type Dropped, Session, type SessionPorts, type SessionSlot, type SessionSocket } from './websocket-session.ts'
+import {
+  CLOSE,
+  type Dropped,
+  Session,
+  type SessionPorts,
+  type SessionSlot,
+  type SessionSocket,
+} from './websocket-session.ts'
 
 export const WEBSOCKET_PATH = '/v1/ws'
 
-export interface WebSocketDeps {
-  /** Its writer may be shared with HTTP: nothing is held in it between two calls. */
-  readonly operations: OperationPorts
-  /** null: authentication is off. */
-  readonly authenticator: Authenticator | null
-  /** Whether the shards can be asked. */
-  readonly ready: () => boolean
-  readonly nextRequestId: () => string
+/** What a gateway's server hands over (see `server.ts`). */
+export type WebSocketServices = Pick<SessionServices, 'ports' | 'authenticator' | 'isOpen'>
+
+/** What the process gives: its clock, its timers, its log. */
+export interface WebSocketPlatform {
   readonly monotonicMs: () => number
   /** Calls `tick` every so often until the returned function is called. */
   readonly every: (intervalMs: number, tick: () => void) => () => void
@@ -40,18 +46,22 @@ export interface WebSocketDeps {
 }
 
 /** All connections of a gateway. */
-export interface WebSockets {
+export interface WebSockets extends Sessions {
   /** Connections open now. */
   readonly open: number
   /** Coupons that some connection watches now. */
   readonly topics: number
-  /** Takes no further messages, and closes (1001) every connection when its last answer has left. Resolves when all are. */
-  finish(): Promise<void>
+  /** Closes (1001) every connection when its last answer has left; resolves when all are. */
+  close(): Promise<void>
 }
 
 /** Registers the endpoint; before `app.listen`. */
-export function attachWebSocket(app: TemplatedApp, deps: WebSocketDeps): WebSockets {
-  const endpoint = new Endpoint(deps)
+export function attachWebSocket(
+  app: TemplatedApp,
+  services: WebSocketServices,
+  platform: WebSocketPlatform,
+): WebSockets {
+  const endpoint = new Endpoint(services, platform)
   app.ws<SessionSlot>(WEBSOCKET_PATH, {
     maxPayloadLength: FRAME_BYTES_COLLECTED_MAX,
     maxBackpressure: SESSION_BUFFERED_BYTES_MAX,
@@ -68,24 +78,26 @@ export function attachWebSocket(app: TemplatedApp, deps: WebSocketDeps): WebSock
 }
 
 class Endpoint implements WebSockets {
-  private readonly deps: WebSocketDeps
+  private readonly services: WebSocketServices
   private readonly sessions = new Set<Session>()
   private readonly watched: Topics
   private readonly messages: Messages
   private readonly sessionPorts: SessionPorts
+  private readonly requestIds: RequestIds
   private whenEmpty: (() => void) | null = null
-  private finishing = false
+  private closing = false
 
-  constructor(deps: WebSocketDeps) {
-    this.deps = deps
-    const { transport, router, writer, failed } = deps.operations
-    const { monotonicMs, every } = deps
-    this.watched = new Topics({ transport, router, writer, failed, monotonicMs, every })
-    this.messages = new Messages(deps.operations, this.watched, deps.ready)
+  constructor(services: WebSocketServices, platform: WebSocketPlatform) {
+    const { ports, authenticator } = services
+    const { monotonicMs, every, dropped } = platform
+    this.services = services
+    this.requestIds = new RequestIds(ports.random)
+    this.watched = new Topics({ ...ports, monotonicMs, every })
+    this.messages = new Messages(ports, this.watched, () => this.isOpen())
     this.sessionPorts = {
-      authenticator: deps.authenticator,
+      authenticator,
       topics: this.watched,
-      dropped: (why, caller) => deps.dropped(why, caller.name),
+      dropped: (why, caller) => dropped(why, caller.name),
     }
   }
 
@@ -97,8 +109,8 @@ class Endpoint implements WebSockets {
     return this.watched.size
   }
 
-  finish(): Promise<void> {
-    this.finishing = true
+  close(): Promise<void> {
+    this.closing = true
     const empty = new Promise<void>((resolve) => {
       if (this.sessions.size === 0) resolve()
       else this.whenEmpty = resolve
@@ -111,7 +123,7 @@ class Endpoint implements WebSockets {
     const authorization = req.getHeader('authorization')
     const caller = this.callerOf(req, authorization)
     if (isProblem(caller)) {
-      refuseUpgrade(res, caller, this.deps.nextRequestId())
+      refuseUpgrade(res, caller, this.requestIds.next())
       return
     }
     const slot: SessionSlot = { session: new Session(this.sessionPorts, caller, authorization) }
@@ -124,12 +136,12 @@ class Endpoint implements WebSockets {
     const { session } = socket.getUserData()
     this.sessions.add(session)
     session.opened(socket)
-    if (this.finishing) session.finish()
+    if (this.closing) session.finish()
   }
 
   /** `data` is taken away when this returns. */
   message(session: Session, data: ArrayBuffer, isBinary: boolean): void {
-    if (session.closed || this.finishing || !session.authorised()) return
+    if (session.closed || !session.authorised()) return
     if (data.byteLength > FRAME_BYTES_MAX) session.drop('frame too long', CLOSE.TOO_BIG)
     else if (isBinary) this.messages.takeBinary(session, new Uint8Array(data))
     else this.messages.takeText(session, Buffer.from(data).toString('utf8'))
@@ -141,10 +153,14 @@ class Endpoint implements WebSockets {
     if (this.sessions.size === 0) this.whenEmpty?.()
   }
 
+  private isOpen(): boolean {
+    return !this.closing && this.services.isOpen()
+  }
+
   private callerOf(req: HttpRequest, authorization: string): Caller | Problem {
-    if (this.finishing) return problem('SHARD_UNAVAILABLE', 'the server stops')
+    if (!this.isOpen()) return problem('SHARD_UNAVAILABLE', 'the server is not ready')
     if (this.sessions.size >= SESSIONS_MAX) return problem('OVERLOADED', 'too many connections')
-    const { authenticator } = this.deps
+    const { authenticator } = this.services
     if (authenticator === null) return isForeign(req) ? FOREIGN : ANYBODY
     const caller = authenticate(authenticator, authorization)
     return isProblem(caller) ? caller : (forbidden(caller, ['checkout']) ?? caller)
@@ -163,15 +179,9 @@ function isForeign(req: HttpRequest): boolean {
 }
 
 function refuseUpgrade(res: HttpResponse, found: Problem, requestId: string): void {
-  res.writeStatus(`${found.status} ${STATUS_WORDS[found.status] ?? ''}`.trimEnd())
+  res.writeStatus(statusLine(found.status))
   res.writeHeader('content-type', 'application/problem+json').writeHeader('x-request-id', requestId)
   if (found.status === 401) res.writeHeader('www-authenticate', 'Bearer')
   if (found.code === 'OVERLOADED') res.writeHeader('retry-after', '1')
   res.end(problemBody(found, requestId))
-}
-
-const STATUS_WORDS: Readonly<Record<number, string>> = {
-  401: 'Unauthorized',
-  403: 'Forbidden',
-  503: 'Service Unavailable',
 }

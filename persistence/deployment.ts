@@ -39,7 +39,10 @@ export function openOrCreateDeployment(
 ): Deployment {
   const { shards } = wanted
   if (!Number.isInteger(shards) || shards < 1 || shards > SHARDS_MAX || (shards & (shards - 1)) !== 0) {
-    throw new JournalError('DEPLOYMENT_MISMATCH', `the number of shards must be a power of two from 1 to 1,024, not ${shards}`)
+    throw new JournalError(
+      'DEPLOYMENT_MISMATCH',
+      `the number of shards must be a power of two from 1 to 1,024, not ${shards}`,
+    )
   }
   const path = join(dataDir, DEPLOYMENT_FILE)
   if (existsSync(path)) return checkedAgainst(readDeployment(dataDir), shards, path)
@@ -63,9 +66,13 @@ export function openOrCreateDeployment(
 export function readDeployment(dataDir: string): Deployment {
   const path = join(dataDir, DEPLOYMENT_FILE)
   const broken = (cause?: unknown) =>
-    new JournalError('JOURNAL_DAMAGED', `${path} is damaged: put it back from a backup, nothing can be read without it`, {
-      cause,
-    })
+    new JournalError(
+      'JOURNAL_DAMAGED',
+      `${path} is damaged: put it back from a backup, nothing can be read without it`,
+      {
+        cause,
+      },
+    )
   let fields: Record<string, unknown>
   try {
     fields = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>

@@ -50,7 +50,9 @@ class ShardPoints {
       if (this.#firstSeqOf(middle) < seq) low = middle + 1
       else high = middle
     }
-    return low === this.#count ? null : (this.#pages[Math.floor(low / POINTS_PER_PAGE)]?.get(low % POINTS_PER_PAGE) ?? null)
+    return low === this.#count
+      ? null
+      : (this.#pages[Math.floor(low / POINTS_PER_PAGE)]?.get(low % POINTS_PER_PAGE) ?? null)
   }
 
   #firstSeqOf(point: number): number {

@@ -55,7 +55,8 @@ export class EntryLookup {
     let position = this.#index.atOrBehind(shard, seq) ?? last
     for (let step = 0; step <= ENTRIES_PER_POINT; step++) {
       const entry = this.#readHead(position, written)
-      if (entry.shard !== shard) throw damagedRecord(position, `holds shard ${entry.shard} where shard ${shard} was written`)
+      if (entry.shard !== shard)
+        throw damagedRecord(position, `holds shard ${entry.shard} where shard ${shard} was written`)
       if (entry.firstSeq <= seq) {
         if (seq >= entry.firstSeq + entry.eventCount) break
         return this.#readEntry(entry, position, written)

@@ -28,6 +28,8 @@ export const SEGMENT_BYTES_MAX = 1024 * 1024 * 1024
 /** A commit that takes longer is taken for failed. */
 export const COMMIT_TIMEOUT_MS = 2_000
 const FREE_BYTES_AGE_MAX_MS = 1_000
+const LMDB_EIO = 5
+const FULL_BELOW_BYTES = 1024 * 1024
 /** The share of a segment after which the next one is made. */
 const AHEAD_AT = 0.75
 
@@ -163,7 +165,8 @@ class SegmentedJournal implements Journal {
         this.#failed = new JournalError('FLUSH_FAILED', `lane ${this.#lane}: ${cause.message}`, { cause })
         throw cause
       }
-      process.nextTick(() => this.#fail(storageError(cause, `lane ${this.#lane}: a commit could not be written`)))
+      const error = this.#putError(cause)
+      process.nextTick(() => this.#fail(error))
     }
   }
 
@@ -207,6 +210,16 @@ class SegmentedJournal implements Journal {
     segment.records = record
     segment.bytes += bytes.length
     this.#bytes += bytes.length
+  }
+
+  /** LMDB calls a write that the disk took in part an I/O error: look whether the disk is full. */
+  #putError(cause: unknown): JournalError {
+    const what = `lane ${this.#lane}: a commit could not be written`
+    const isIoError = (cause as NodeJS.ErrnoException | null)?.code === (LMDB_EIO as unknown)
+    if (!isIoError || bytesOf(statfsSync(laneDirectory(this.#dataDir, this.#lane))) > FULL_BELOW_BYTES) {
+      return storageError(cause, what)
+    }
+    return new JournalError('STORAGE_FULL', `${what}, the disk is full: make room, then start again`, { cause })
   }
 
   #onFlushed(error: Error | null): void {

@@ -146,9 +146,15 @@ export class RecordEncoder {
   #encodeEntry(position: RecordPosition, draft: EntryDraft, chain: ChainEnd, at: number): number {
     const { shard, firstSeq, eventCount, timeMs, events, length } = draft
     assert(firstSeq === chain.seq + 1, `shard ${shard}: an entry starts at ${firstSeq}, the log ends at ${chain.seq}`)
-    assert(Number.isInteger(eventCount) && eventCount > 0 && eventCount < TWO_32, `shard ${shard}: ${eventCount} events`)
+    assert(
+      Number.isInteger(eventCount) && eventCount > 0 && eventCount < TWO_32,
+      `shard ${shard}: ${eventCount} events`,
+    )
     assert(Number.isSafeInteger(firstSeq + eventCount), `shard ${shard}: sequence ${firstSeq} is too large`)
-    assert(Number.isFinite(timeMs) && length <= ENTRY_EVENTS_BYTES_MAX, `shard ${shard}: time ${timeMs}, ${length} bytes`)
+    assert(
+      Number.isFinite(timeMs) && length <= ENTRY_EVENTS_BYTES_MAX,
+      `shard ${shard}: time ${timeMs}, ${length} bytes`,
+    )
     const view = this.#view
     const bytes = this.#bytes
     const end = at + ENTRY_HEAD_BYTES + length
@@ -188,7 +194,13 @@ export class RecordEncoder {
  * Checks that `bytes[start … start + length)` is the whole, undamaged record of that position and returns the number of
  * its entries. Throws `JOURNAL_DAMAGED`, or `JOURNAL_NEWER_FORMAT` when an intact record has a later version.
  */
-export function checkRecord(bytes: Uint8Array, view: DataView, start: number, length: number, position: RecordPosition): number {
+export function checkRecord(
+  bytes: Uint8Array,
+  view: DataView,
+  start: number,
+  length: number,
+  position: RecordPosition,
+): number {
   if (length < RECORD_HEAD_BYTES) throw damagedRecord(position, `has only ${length} bytes`)
   if (view.getUint32(start + 4, true) !== MAGIC) throw damagedRecord(position, 'does not start like a record')
   if (view.getUint32(start + 20, true) !== length) {
@@ -259,14 +271,28 @@ export function readEntryHead(
  * Checks that the entry at `bytes[at … end)` follows the end of its shard's chain, by sequence and by hash, and moves the
  * chain on to it. Throws `CHAIN_BROKEN`.
  */
-export function followChain(bytes: Buffer, start: number, entry: EntryHead, position: RecordPosition, chain: ChainEnd): void {
+export function followChain(
+  bytes: Buffer,
+  start: number,
+  entry: EntryHead,
+  position: RecordPosition,
+  chain: ChainEnd,
+): void {
   const at = start + entry.offset
   const end = start + entry.endOffset
   if (entry.firstSeq !== chain.seq + 1) {
-    throw brokenChain(position, entry.shard, `starts at sequence ${entry.firstSeq} where ${chain.seq + 1} has to follow`)
+    throw brokenChain(
+      position,
+      entry.shard,
+      `starts at sequence ${entry.firstSeq} where ${chain.seq + 1} has to follow`,
+    )
   }
   if (chain.hash.compare(bytes, at + AT_PREV_HASH, at + AT_SHARD) !== 0) {
-    throw brokenChain(position, entry.shard, `(sequence ${entry.firstSeq}) does not name the hash of the entry before it`)
+    throw brokenChain(
+      position,
+      entry.shard,
+      `(sequence ${entry.firstSeq}) does not name the hash of the entry before it`,
+    )
   }
   const computed = hash('sha256', bytes.subarray(at + AT_PREV_HASH, end), 'buffer')
   if (computed.compare(bytes, at + AT_HASH, at + AT_PREV_HASH) !== 0) {

@@ -372,7 +372,8 @@ function allReadable(reader: SegmentReader, root: SegmentRoot, { lane, segment }
     }
     return true
   } catch (error) {
-    if (error instanceof JournalError && (error.code === 'JOURNAL_DAMAGED' || error.code === 'JOURNAL_TRUNCATED')) return false
+    if (error instanceof JournalError && (error.code === 'JOURNAL_DAMAGED' || error.code === 'JOURNAL_TRUNCATED'))
+      return false
     throw error
   }
 }

@@ -52,7 +52,10 @@ export function listSegments(dataDir: string): SegmentFiles[] {
     const numbers = listNumbers(directory, /^(\d{6})\.mdb$/)
     const opened = listNumbers(directory, /^(\d{6})\.opened$/).at(-1) ?? 0
     if (opened > (numbers.at(-1) ?? 0)) {
-      throw new JournalError('CHAIN_BROKEN', `lane ${lane}: segment ${opened} was opened and is missing: restore it from a backup`)
+      throw new JournalError(
+        'CHAIN_BROKEN',
+        `lane ${lane}: segment ${opened} was opened and is missing: restore it from a backup`,
+      )
     }
     numbers.forEach((segment, index) => {
       if (segment !== index + 1) {

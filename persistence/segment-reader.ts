@@ -228,7 +228,10 @@ export class SegmentReader {
     }
     const version = meta.readUInt32LE(at + 4) & 0xffff
     if (version > DATA_VERSION) {
-      throw new JournalError('JOURNAL_NEWER_FORMAT', `${this.path} is an LMDB file of version ${version}: start a later version of Tearoff`)
+      throw new JournalError(
+        'JOURNAL_NEWER_FORMAT',
+        `${this.path} is an LMDB file of version ${version}: start a later version of Tearoff`,
+      )
     }
     const main = at + 72
     const root: SegmentRoot = {
@@ -357,7 +360,9 @@ function openFile({ lane, segment }: SegmentName, path: string): number {
   try {
     return openSync(path, 'r')
   } catch (cause) {
-    throw new JournalError('STORAGE_FAILED', `lane ${lane}, segment ${segment}: ${path} cannot be opened for reading`, { cause })
+    throw new JournalError('STORAGE_FAILED', `lane ${lane}, segment ${segment}: ${path} cannot be opened for reading`, {
+      cause,
+    })
   }
 }
 

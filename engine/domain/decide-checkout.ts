@@ -28,11 +28,15 @@ export function decideCheckout(state: ShardState, command: CheckoutCommand, nowM
   const asker: Asker = { user: command.user, cart: command.cart, nowMs }
   switch (command.type) {
     case COMMAND.VALIDATE: {
-      const { verdicts, price } = combineQuotes(quotesOf(state, ordinals, asker), command.cart)
+      const quotes = quotesOf(state, ordinals, asker, holdsThese(state, ordinals, asker))
+      const { verdicts, price } = combineQuotes(quotes, command.cart)
       return answered({ type: OUTCOME.VALIDATED, verdicts, price })
     }
     case COMMAND.QUOTE:
-      return answered({ type: OUTCOME.QUOTED, quotes: quotesOf(state, ordinals, asker) })
+      return answered({
+        type: OUTCOME.QUOTED,
+        quotes: quotesOf(state, ordinals, asker, holdsThese(state, ordinals, asker)),
+      })
     case COMMAND.RESERVE:
       return decideReserve(state, command, ordinals, asker, history)
     case COMMAND.REDEEM:
@@ -55,7 +59,7 @@ function decideReserve(
   }
   const head = openReservationOf(state, ordinals, order === null ? ANY_ORDER : SAME_ORDER, asker.nowMs)
   if (head >= 0) return decideReserveAgain(state, head, cart, history)
-  const combination = combineQuotes(quotesOf(state, ordinals, asker), cart)
+  const combination = combineQuotes(quotesOf(state, ordinals, asker, false), cart)
   if (decisiveVerdict(combination.verdicts) >= 0) return refuseVerdicts(state, combination, asker)
   const expiresAtMs = boundedExpiry(state, ordinals, asker.nowMs + command.ttlSeconds * 1000)
   const events = releasesInTheWay(state, ordinals, asker.nowMs)
@@ -94,7 +98,7 @@ function decideRedeem(
   const head = openReservationForRedemption(state, ordinals, asker.nowMs)
   if (head >= 0) return decideRedeemHeld(state, head, user, order, cart, history)
   if (cart === null) return refused('INVALID_REQUEST', 'orderTotal is needed: this user has no lock on the coupon')
-  const combination = combineQuotes(quotesOf(state, ordinals, asker), cart)
+  const combination = combineQuotes(quotesOf(state, ordinals, asker, false), cart)
   if (combination.price === null) return refuseVerdicts(state, combination, asker)
   const events = releasesInTheWay(state, ordinals, asker.nowMs)
   events.push(redeemed(0, false, ordinals, user, order, combination.price))
@@ -147,8 +151,13 @@ export function orderAlreadyRedeemed(state: ShardState, ordinals: readonly numbe
   return 0
 }
 
-function quotesOf(state: ShardState, ordinals: readonly number[], asker: Asker): Quote[] {
-  const held = asker.user !== null && openReservationOf(state, ordinals, ANY_ORDER, asker.nowMs) >= 0
+/** Whether the capacity is there already, as far as a call without an order can tell. */
+function holdsThese(state: ShardState, ordinals: readonly number[], asker: Asker): boolean {
+  return asker.user !== null && openReservationOf(state, ordinals, ANY_ORDER, asker.nowMs) >= 0
+}
+
+/** `held`: the capacity comes from an open reservation. A reservation for another order lends nothing to this one. */
+function quotesOf(state: ShardState, ordinals: readonly number[], asker: Asker, held: boolean): Quote[] {
   return ordinals.map((ordinal) => quoteOf(state, ordinal, asker, held))
 }
 
@@ -176,7 +185,7 @@ function priceHeld(state: ShardState, ordinals: readonly number[], cart: Cart): 
 }
 
 function refuseCombination(state: ShardState, ordinals: readonly number[], asker: Asker): Decision {
-  return refuseVerdicts(state, combineQuotes(quotesOf(state, ordinals, asker), asker.cart), asker)
+  return refuseVerdicts(state, combineQuotes(quotesOf(state, ordinals, asker, false), asker.cart), asker)
 }
 
 function refuseVerdicts(state: ShardState, combination: Combination, asker: Asker): Decision {

@@ -66,9 +66,7 @@ export class DirectRows {
     assert(definition !== null, 'a row before its frame')
     const { offer, maxUses, maxUsesPerUser } = definition
     if (offer.minOrderMinor !== null && totalMinor < offer.minOrderMinor) return null
-    state.hashOrder(order, state.orderKey)
     if (redemptionOfOrder(state, ordinal) !== 0) return null
-    state.hashUser(user, state.userKey)
     const { coupons } = state.tables
     const isHeld = coupons.holds.get(ordinal) >= 0
     if (isHeld && firstHoldOfUser(state, state.userKey, ordinal) >= 0) return null

@@ -24,6 +24,8 @@ export interface UserCounters {
   setUses(slot: number, uses: number): void
   setHeld(slot: number, held: number): void
   remove(slot: number): void
+  /** Begins to fetch the record of a key; the result means nothing but has to be used. */
+  warm(k0: number): number
 }
 
 /** Sequence numbers by key, with room for two further words. */
@@ -36,6 +38,8 @@ export interface SeqIndex {
   digest0(slot: number): number
   digest1(slot: number): number
   setRecord(slot: number, digest0: number, digest1: number, seq: number): void
+  /** Begins to fetch the record of a key; the result means nothing but has to be used. */
+  warm(k0: number): number
   /** Forgets records below a sequence in the next slice of the table; returns how many. */
   evictBelow(seq: number, budgetSlots: number): number
 }

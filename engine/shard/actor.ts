@@ -25,6 +25,7 @@ import { decideSweep, sweepIsDue } from '../domain/decide-sweep.ts'
 import { type Decision, LAST_EVENT, refused, resolve } from '../domain/decision.ts'
 import { DirectRows } from '../domain/direct-rows.ts'
 import { redemptionAt } from '../domain/retry.ts'
+import { ROWS_AHEAD, RowKeys } from '../domain/row-keys.ts'
 import { showCoupon, showRedemption, showReservation } from '../domain/show.ts'
 import type { ShardState } from '../domain/state.ts'
 import { Entry } from './entry.ts'
@@ -48,6 +49,7 @@ export class ShardActor {
   private readonly history: EntryHistory
   private readonly position: Position
   private readonly rows = new DirectRows()
+  private readonly keys = new RowKeys()
   private readonly users = new ColumnReader()
   private readonly orders = new ColumnReader()
   private readonly totals = new ColumnReader()
@@ -145,24 +147,28 @@ export class ShardActor {
       writeOutcome(answer, refused('COUPON_NOT_FOUND', 'there is no such coupon').answer as Outcome)
       return
     }
-    const { count, oneTotal, currency } = command
-    this.users.reset(command.users)
-    this.orders.reset(command.orders)
+    const { count, oneTotal, currency, users, orders } = command
+    const { keys, user, order } = this
+    this.users.reset(users)
+    this.orders.reset(orders)
     this.totals.reset(command.totals)
+    keys.read(state, this.users, this.orders, count)
     const outcomes = new Uint8Array(count)
     const discounts = new Float64Array(count)
     const fast = this.rows.begin(state, ordinal, currency, nowMs)
+    const countsUsers = state.definition(ordinal).maxUsesPerUser !== null
     let total = oneTotal ? this.totals.nextUint() : 0
-    for (let i = 0; i < count; i++) {
-      this.users.nextText(this.user)
-      this.orders.nextText(this.order)
+    for (let row = 0; row < Math.min(ROWS_AHEAD, count); row++) keys.warm(state, ordinal, row, countsUsers)
+    for (let row = 0; row < count; row++) {
+      if (row + ROWS_AHEAD < count) keys.warm(state, ordinal, row + ROWS_AHEAD, countsUsers)
+      keys.hand(state, row, users.buf, user, orders.buf, order)
       if (!oneTotal) total = this.totals.nextUint()
-      const event = fast ? this.rows.redeem(state, this.user, this.order, total) : null
+      const event = fast ? this.rows.redeem(state, user, order, total) : null
       if (event !== null) {
         this.appendRedeemed(event, nowMs)
-        discounts[i] = event.price.amounts[0] as number
+        discounts[row] = event.price.amounts[0] as number
       } else {
-        this.decideRow(ordinal, total, currency, nowMs, i, outcomes, discounts)
+        this.decideRow(ordinal, total, currency, nowMs, row, outcomes, discounts)
       }
     }
     this.writePosition(nowMs, answer)

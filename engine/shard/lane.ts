@@ -84,9 +84,10 @@ export class Lane {
   private orderWindowMs: number
   private hasClockDiffered = false
   private onIdle: (() => void) | null = null
+  private onGoesOn: (() => void) | null = null
   private readonly visit = (requestId: number, shard: number, data: Uint8Array, start: number, end: number): boolean => {
     this.handle(requestId, shard, data, start, end)
-    return !this.isFlushing || this.openBytes < GROUP_BYTES_MAX
+    return !this.isHeldUp
   }
   private readonly settled = (error: Error | null): void => this.onFlushed(error)
 
@@ -101,14 +102,23 @@ export class Lane {
     if (this.isFailed) return
     this.stampTime()
     this.isFull = this.options.journal.freeBytes() < FREE_BYTES_MIN
-    if (!this.isFlushing || this.openBytes < GROUP_BYTES_MAX) this.options.requests.drain(this.visit)
+    if (!this.isHeldUp) this.options.requests.drain(this.visit)
     this.flushIfDue()
     this.sender.flush()
   }
 
+  /**
+   * Calls back when the ring of requests is to be listened to again: at once, or, where the open group is full, after the
+   * flush under way. Listening before that would find the same frames again and again, and never let the flush settle.
+   */
+  whenListening(listen: () => void): void {
+    if (this.isHeldUp || this.isFailed) this.onGoesOn = listen
+    else listen()
+  }
+
   /** Logs what time has done to holds, windows and order records. */
   sweep(): void {
-    if (this.isFailed || this.isFull || (this.isFlushing && this.openBytes >= GROUP_BYTES_MAX)) return
+    if (this.isFailed || this.isFull || this.isHeldUp) return
     this.stampTime()
     this.watchClock()
     for (const actor of this.options.actors.values()) {
@@ -200,7 +210,20 @@ export class Lane {
     for (const actor of this.flushed) actor.flushing.begin(0, 0)
     this.flushReplies.sendAll(this.sender)
     this.turn()
+    this.goOn()
     this.tellIdle()
+  }
+
+  /** The open group is full, and the flush that would make room for another one is under way. */
+  private get isHeldUp(): boolean {
+    return this.isFlushing && this.openBytes >= GROUP_BYTES_MAX
+  }
+
+  private goOn(): void {
+    const listen = this.onGoesOn
+    if (listen === null || this.isHeldUp) return
+    this.onGoesOn = null
+    listen()
   }
 
   private tellIdle(): void {

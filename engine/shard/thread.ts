@@ -69,7 +69,7 @@ async function run(settings: WorkerSettings): Promise<void> {
 function serve(lane: Lane, requests: RingConsumer, journal: Journal): void {
   const turn = (): void => {
     guarded(() => lane.turn())
-    requests.whenReadable(turn)
+    lane.whenListening(() => requests.whenReadable(turn))
   }
   requests.whenReadable(turn)
   const sweeper = setInterval(() => guarded(() => lane.sweep()), SWEEP_EVERY_MS)

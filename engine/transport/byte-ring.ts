@@ -91,9 +91,15 @@ export class RingProducer extends RingEnd {
     }
   }
 
-  /** Calls back once the consumer has made room after a refused push. */
+  /** Calls back once the consumer has made room after a refused push; at once (in a microtask) when it has meanwhile. */
   whenRoom(wake: () => void): void {
     Atomics.store(this.header, WAITING, 1)
+    // The refused push saw `tail`. Had the consumer moved on before the store above, it would not have seen it.
+    if (Atomics.load(this.header, TAIL) >>> 0 !== this.tail) {
+      Atomics.store(this.header, WAITING, 0)
+      queueMicrotask(wake)
+      return
+    }
     const waiting = Atomics.waitAsync(this.header, WAITING, 1)
     if (waiting.async) void waiting.value.then(wake)
     else queueMicrotask(wake)

@@ -58,7 +58,9 @@ describe('a key', () => {
 
   it('needs a role and a name of its own', () => {
     createKey(directory, { role: 'checkout', name: 'shop' }, randomBytes, now)
-    expect(() => createKey(directory, { role: 'checkout', name: ' shop ' }, randomBytes, now)).toThrow(/valid key named/)
+    expect(() => createKey(directory, { role: 'checkout', name: ' shop ' }, randomBytes, now)).toThrow(
+      /valid key named/,
+    )
     expect(() => createKey(directory, { role: 'checkout', name: ' ' }, randomBytes, now)).toThrow(/needs a name/)
     expect(() => createKey(directory, { role: 'king' as 'checkout', name: 'x' }, randomBytes, now)).toThrow(/a role is/)
     expect(listKeys(directory)).toHaveLength(1)

@@ -80,9 +80,9 @@ export class DraftSource {
     return { ...entry, events, length: byteCount }
   }
 
-  /** One draft for each of the shards. */
-  group(shards: readonly number[], byteCount: number): EntryDraft[] {
-    return shards.map((shard) => this.draft(shard, byteCount))
+  /** One draft for each of the shards; each of that many events, or of one to five. */
+  group(shards: readonly number[], byteCount: number, eventCount?: number): EntryDraft[] {
+    return shards.map((shard) => this.draft(shard, byteCount, eventCount))
   }
 
   ofShard(shard: number): WrittenEntry[] {

@@ -244,7 +244,7 @@ export class PagedTable extends SlotPages {
       this.highScale = this.nextSlots / ORDER_SPAN
     }
     const from = Math.max(0, this.lowBound - STEP_SLOTS)
-    const frontier = from === 0 ? 0 : this.firstOrderAt(from)
+    const frontier = from === 0 ? 0 : firstOrderAt(from, this.lowScale)
     const oldFrontier = this.frontier
     const newFrom = Math.floor(oldFrontier * this.highScale)
     this.ensurePages(Math.floor(frontier * this.highScale), newFrom)
@@ -272,14 +272,6 @@ export class PagedTable extends SlotPages {
   private pace(): number {
     const doneShare = (this.slots - this.lowBound) / this.slots
     return Math.floor((this.slots + (this.nextSlots - this.slots) * doneShare) * LOAD)
-  }
-
-  /** The smallest order whose home at the old scale is `slot` or above. */
-  private firstOrderAt(slot: number): number {
-    let order = Math.ceil(slot / this.lowScale)
-    while (order > 0 && Math.floor((order - 1) * this.lowScale) >= slot) order--
-    while (Math.floor(order * this.lowScale) < slot) order++
-    return order
   }
 
   /**
@@ -362,4 +354,15 @@ export class PagedTable extends SlotPages {
       source[sourceAt + 1] = 0
     }
   }
+}
+
+/**
+ * The smallest order whose home at `scale` is `slot` or above. The division may round to a neighbour; what counts is
+ * the product that home itself rounds, so that no record is taken for one of the other scale.
+ */
+export function firstOrderAt(slot: number, scale: number): number {
+  let order = Math.ceil(slot / scale)
+  while (order > 0 && Math.floor((order - 1) * scale) >= slot) order--
+  while (Math.floor(order * scale) < slot) order++
+  return order
 }

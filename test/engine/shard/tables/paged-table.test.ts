@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { ORDER_SPAN, PagedTable } from '../../../../engine/shard/tables/paged-table.ts'
+import { firstOrderAt, ORDER_SPAN, PagedTable } from '../../../../engine/shard/tables/paged-table.ts'
 import { SeededRandom } from './seeded-random.ts'
 
 type Key = [number, number, number, number]
@@ -266,4 +266,11 @@ describe('memory', () => {
     expect(table.capacity).toBeGreaterThan(200_000)
     expect(keys.every((key, index) => table.word(table.find4(...key), VALUE) === index)).toBe(true)
   })
+})
+
+test('the border between two scales is exact where the division rounds to a neighbour', () => {
+  // 208,933,203 × 400,000,003 / 2^32 rounds up to slot 19,458,421; found by search.
+  expect(firstOrderAt(19_458_421, 400_000_003 / ORDER_SPAN)).toBe(208_933_203)
+  expect(firstOrderAt(0, 64 / ORDER_SPAN)).toBe(0)
+  expect(firstOrderAt(63, 64 / ORDER_SPAN)).toBe(63 * 2 ** 26)
 })

@@ -1,0 +1,41 @@
+#!/usr/bin/env node
+/**
+ * The command line: what there is to type, and how every command ends.
+ *
+ *     tearoff serve                         the coupon engine with its gateway
+ *     tearoff keys create | list | revoke   API keys
+ *     tearoff demo                          a flash sale on this machine, and the proof of its outcome
+ *
+ * Settings come from the environment, flags of the same names win. A failure is one sentence on standard error: exit code 1,
+ * or 2 when what was typed makes no sense. Nothing is decided here; commands live in files of their own.
+ */
+import { Command, CommanderError } from 'commander'
+import { addDemoCommand } from './demo/command.ts'
+import { EXIT, reportFailure } from './ending.ts'
+import { addKeysCommand } from './keys.ts'
+import { serve } from './serve.ts'
+import { addSettingFlags, settingsOf } from './setting-flags.ts'
+import { packageVersion } from './version.ts'
+
+/** Every command, ready to parse. Throws CommanderError instead of ending the process. */
+function program(): Command {
+  const tearoff = new Command('tearoff')
+    .description('An exact, fast and replayable coupon engine.')
+    .version(packageVersion())
+    .exitOverride()
+    .showHelpAfterError('(tearoff --help shows what there is)')
+  addSettingFlags(tearoff.command('serve').description('run the engine and its HTTP and WebSocket gateway')).action(
+    async (flags: Record<string, string>) => await serve(settingsOf(process.env, flags)),
+  )
+  addKeysCommand(tearoff)
+  addDemoCommand(tearoff)
+  return tearoff
+}
+
+try {
+  await program().parseAsync()
+} catch (error) {
+  // Commander has said what was wrong, or printed the help that was asked for.
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.OK : EXIT.USAGE
+  else process.exitCode = reportFailure(error)
+}

@@ -1,0 +1,180 @@
+/**
+ * `tearoff serve`: the composition root. Everything is put together here and nowhere else, and taken apart in this order:
+ *
+ *     start   configuration → lock → deployment → workers (replay) → gateway listens → ready
+ *     stop    not ready → answers in flight → journals flushed and closed → lock → exit 0
+ *     fail    every call gets STORAGE_UNAVAILABLE for a moment → last line → exit 1
+ *
+ * The gateway listens while the log is replayed, so that /livez and /readyz can say how far it is. What must never happen
+ * here: to go on after a failure of the engine, whose memory may be ahead of the disk.
+ */
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import type { Logger } from 'pino'
+import { Router } from '../engine/routing.ts'
+import { Engine, type EngineFailure, FAILURE_GRACE_MS } from '../engine/supervisor.ts'
+import type { EngineHealth } from '../gateway/health.ts'
+import { KeyAuthenticator, listKeys } from '../gateway/keys.ts'
+import { createLogger } from '../gateway/log.ts'
+import { type Gateway, startGateway } from '../gateway/server.ts'
+import { type Deployment, DEPLOYMENT_FILE, openOrCreateDeployment, readDeployment } from '../persistence/deployment.ts'
+import { type DirectoryLock, lockDirectory } from '../persistence/directory-lock.ts'
+import { type Configuration, configuration, type Settings } from './configuration.ts'
+import { EXIT, type ExitCode, reportFailure } from './ending.ts'
+import { attachSessions } from './sessions.ts'
+
+/** How long calls are answered STORAGE_UNAVAILABLE after a failure; the rest of the grace is for getting out. */
+const FAILURE_ANSWERS_MS = FAILURE_GRACE_MS - 500
+
+/** A stop that takes longer has failed; whoever sent SIGTERM was promised an end within 10 s. */
+const STOP_MS_MAX = 9_500
+
+/** How often a long replay is reported in the log. */
+const REPLAY_REPORT_MS = 2_000
+
+/** Returns when the server is ready. Throws what stopped the start; later failures end the process. */
+export async function serve(settings: Settings): Promise<void> {
+  const chosen = configuration(settings)
+  const lock = lockDirectory(chosen.dataDir)
+  const server = new Server(chosen, lock)
+  try {
+    await server.start(deploymentFor(chosen, settings.SHARDS !== undefined))
+  } catch (error) {
+    server.end(reportFailure(error, chosen.logLevel))
+  }
+}
+
+/** The deployment of the data directory; made when there is none. Only a number of shards asked for has to agree. */
+function deploymentFor({ dataDir, shards }: Configuration, isAskedFor: boolean): Deployment {
+  if (!isAskedFor && existsSync(join(dataDir, DEPLOYMENT_FILE))) return readDeployment(dataDir)
+  return openOrCreateDeployment(dataDir, { shards }, Date.now, randomBytes)
+}
+
+class Server {
+  private readonly configuration: Configuration
+  private readonly lock: DirectoryLock
+  private readonly logger: Logger
+  private engine: Engine | null = null
+  private gateway: Gateway | null = null
+  private isServing = false
+  private isStopping = false
+
+  constructor(chosen: Configuration, lock: DirectoryLock) {
+    this.configuration = chosen
+    this.lock = lock
+    this.logger = createLogger(chosen.logLevel)
+    process.on('SIGTERM', () => this.signalled('SIGTERM'))
+    process.on('SIGINT', () => this.signalled('SIGINT'))
+    process.on('uncaughtException', (error) => this.end(reportFailure(error, chosen.logLevel)))
+    process.on('unhandledRejection', (error) => this.end(reportFailure(error, chosen.logLevel)))
+  }
+
+  async start(deployment: Deployment): Promise<void> {
+    const { dataDir, host, durability, workers } = this.configuration
+    this.engine = new Engine(
+      { ...this.configuration, shards: deployment.shards },
+      {
+        onFailed: (failure) => this.failed(failure),
+        onClockDiffered: (lane, gapMs) => this.logger.warn({ lane, gapMs }, 'the clock of this machine jumped'),
+      },
+    )
+    this.gateway = await this.listen(this.engine, deployment)
+    const url = `http://${host.includes(':') ? `[${host}]` : host}:${this.gateway.port}`
+    const shown = { url, dataDir: resolve(dataDir), shards: deployment.shards, workers, durability }
+    this.logger.info(shown, `listening on ${url}`)
+    if (durability === 'relaxed') {
+      this.logger.warn('durability is relaxed: what was answered in the last 50 ms before a crash can be lost')
+    }
+    await this.untilReady(this.engine)
+    this.isServing = true
+  }
+
+  /** Ends the process, now. */
+  end(code: ExitCode): never {
+    this.lock.release()
+    process.exit(code)
+  }
+
+  private async listen(engine: Engine, deployment: Deployment): Promise<Gateway> {
+    const { host, port, durability } = this.configuration
+    const health: EngineHealth = {
+      ready: () => engine.isReady,
+      progress: () => {
+        const { events, elapsedMs } = engine.progress()
+        return { events, eventsTotal: engine.isReady ? events : null, elapsedMs }
+      },
+      durability,
+      failed: () => (engine.failed === null ? null : publicReason(engine.failed)),
+    }
+    return await startGateway({
+      host,
+      port,
+      transport: engine.transport,
+      router: new Router(deployment.shards, deployment.secret),
+      authenticator: this.authenticator(),
+      logger: this.logger,
+      health,
+      nowMs: () => performance.now(),
+      random: randomBytes,
+      attachSessions: attachSessions(this.logger),
+    })
+  }
+
+  private authenticator(): KeyAuthenticator | null {
+    const { auth, dataDir } = this.configuration
+    if (!auth) return null
+    if (listKeys(dataDir).every(({ revokedAt }) => revokedAt !== null)) {
+      this.logger.warn(
+        `there are no API keys, so every call is refused; make one with: tearoff keys create --role operations --name admin --data-dir ${resolve(dataDir)}`,
+      )
+    }
+    const unreadable = (error: unknown): void => this.logger.error({ err: error }, 'the keys cannot be read; the ones read before stay')
+    return new KeyAuthenticator(dataDir, () => performance.now(), unreadable)
+  }
+
+  private async untilReady(engine: Engine): Promise<void> {
+    const report = setInterval(() => {
+      const { events, readBytes, totalBytes } = engine.progress()
+      this.logger.info({ events, readBytes, totalBytes }, 'replaying the log')
+    }, REPLAY_REPORT_MS)
+    await engine.started
+    clearInterval(report)
+    const { events, elapsedMs } = engine.progress()
+    this.logger.info({ events, elapsedMs }, 'ready')
+  }
+
+  private signalled(signal: NodeJS.Signals): void {
+    if (this.isStopping) {
+      process.stderr.write(`tearoff: ended at once by a second ${signal}; the next start replays the log\n`)
+      this.end(EXIT.FAILED)
+    }
+    this.isStopping = true
+    this.logger.info({ signal }, 'stopping')
+    setTimeout(() => {
+      process.stderr.write(`tearoff: not stopped after ${STOP_MS_MAX} ms, so ended; the next start replays the log\n`)
+      this.end(EXIT.FAILED)
+    }, STOP_MS_MAX).unref()
+    this.stop().catch((error: unknown) => this.end(reportFailure(error, this.configuration.logLevel)))
+  }
+
+  private async stop(): Promise<void> {
+    await this.gateway?.close()
+    // A worker that still replays hears nothing and has written nothing that the next start could not write again.
+    if (this.isServing) await this.engine?.stop()
+    this.logger.info('stopped')
+    this.end(EXIT.OK)
+  }
+
+  private failed({ storage, message }: EngineFailure): void {
+    const endNow = (): never => this.end(reportFailure(new Error(message), this.configuration.logLevel))
+    this.logger.fatal({ storage }, message)
+    if (!this.isServing) endNow()
+    setTimeout(endNow, FAILURE_ANSWERS_MS)
+  }
+}
+
+/** What callers may know of a failure: no paths, no names of files. */
+function publicReason({ storage }: EngineFailure): string {
+  return storage ? 'the log could not be written; the server is ending' : 'a part of the server failed; it is ending'
+}

@@ -1,0 +1,144 @@
+// Outcomes as shards give them, for scripts of the fake transport.
+
+import { textOf } from '../../../protocol/bytes.ts'
+import type { Bytes } from '../../../protocol/bytes.ts'
+import type { CouponDefinition } from '../../../protocol/coupon.ts'
+import { currencyNumber } from '../../../protocol/currency.ts'
+import {
+  type CouponOutcome,
+  OUTCOME,
+  type RedemptionOutcome,
+  type Refused,
+  type ReservationOutcome,
+  type ShardOutcome,
+  type Validated,
+} from '../../../protocol/outcomes.ts'
+import type { PriceFact } from '../../../protocol/price.ts'
+import { AT_MS } from './fake-transport.ts'
+
+export const EUR = currencyNumber('EUR')
+
+/** 10 % off 49.99. */
+export const PRICE: PriceFact = {
+  currency: EUR,
+  subtotalMinor: 4_999,
+  shippingMinor: 0,
+  shippingDiscountMinor: 0,
+  amounts: [500],
+  lines: null,
+}
+
+export const DEFINITION: CouponDefinition = {
+  code: 'SAVE10',
+  offer: {
+    type: 'PERCENT',
+    percentBps: 1_000,
+    valueMinor: 0,
+    currency: null,
+    scope: 'ORDER',
+    allocation: 'ACROSS',
+    maxDiscountMinor: null,
+    maxUnits: null,
+    minOrderMinor: null,
+    minQuantity: null,
+    applicableProductIds: [],
+    applicableCategoryIds: [],
+    excludedProductIds: [],
+    excludedCategoryIds: [],
+    channels: null,
+    stacking: 'EXCLUSIVE',
+    priority: 0,
+  },
+  merchantId: null,
+  userId: null,
+  category: null,
+  description: null,
+  listed: false,
+  maxUses: 100,
+  maxUsesPerUser: null,
+  validFromMs: null,
+  validUntilMs: null,
+}
+
+export function redemption(changes: Partial<RedemptionOutcome> = {}): RedemptionOutcome {
+  return {
+    type: OUTCOME.REDEMPTION,
+    replayed: false,
+    seq: 33,
+    atMs: AT_MS,
+    reservationSeq: 0,
+    userId: 'u1',
+    orderId: 'o1',
+    coupons: [{ ordinal: 0, code: 'SAVE10' }],
+    price: PRICE,
+    reversed: null,
+    ...changes,
+  }
+}
+
+export function reservation(changes: Partial<ReservationOutcome> = {}): ReservationOutcome {
+  return {
+    type: OUTCOME.RESERVATION,
+    again: false,
+    seq: 32,
+    status: 'RESERVED',
+    userId: 'u1',
+    orderId: null,
+    startedAtMs: AT_MS,
+    expiresAtMs: AT_MS + 300_000,
+    coupons: [{ ordinal: 0, code: 'SAVE10' }],
+    price: null,
+    ...changes,
+  }
+}
+
+export function coupon(changes: Partial<CouponOutcome> = {}): CouponOutcome {
+  return {
+    type: OUTCOME.COUPON,
+    ordinal: 0,
+    status: 'ACTIVE',
+    uses: 3,
+    reserved: 1,
+    version: 5,
+    createdAtMs: AT_MS,
+    updatedAtMs: AT_MS,
+    lock: null,
+    definition: DEFINITION,
+    ...changes,
+  }
+}
+
+export function validated(changes: Partial<Validated> = {}): Validated {
+  return {
+    type: OUTCOME.VALIDATED,
+    verdicts: [{ ordinal: 0, refusal: null, detail: '', amountMinor: 500 }],
+    price: PRICE,
+    ...changes,
+  }
+}
+
+export function refused(refusal: Refused['refusal'], changes: Partial<Refused> = {}): Refused {
+  return {
+    type: OUTCOME.REFUSED,
+    refusal,
+    detail: 'a sentence',
+    couponIndex: -1,
+    retryAfterMs: 0,
+    verdicts: null,
+    ...changes,
+  }
+}
+
+export const SHARD: ShardOutcome = {
+  type: OUTCOME.SHARD,
+  coupons: 2,
+  userCounters: 3,
+  orders: 4,
+  reservations: 5,
+  stateBytes: 6_000,
+}
+
+/** A text of a command as a string; commands read by a shard hold ranges. */
+export function text(range: Bytes | null): string | null {
+  return range === null ? null : textOf(range)
+}
