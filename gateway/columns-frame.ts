@@ -12,7 +12,7 @@
  * bytes at a time, and only those that are not short ASCII are looked at closely.
  * Must never happen here: a range handed out that the shard's reader could stumble over.
  */
-import { Bytes, noBytes, utf8Text } from '../protocol/bytes.ts'
+import { type Bytes, noBytes, utf8Text } from '../protocol/bytes.ts'
 import { ELEMENT, numberBytes, wholeNumberAt } from '../protocol/columns.ts'
 import { currencyNumber } from '../protocol/currency.ts'
 import { COLUMN_RULE, type Columns } from './columns.ts'

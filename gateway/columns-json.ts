@@ -2,7 +2,7 @@
  * Columns of a text frame: checks the parsed arrays and writes them as the MessagePack elements that a binary frame would
  * have carried. The slower way in, for clients without MessagePack; what is accepted is the same.
  */
-import { Bytes, ByteWriter, noBytes } from '../protocol/bytes.ts'
+import { type Bytes, ByteWriter, noBytes } from '../protocol/bytes.ts'
 import { currencyNumber } from '../protocol/currency.ts'
 import { COLUMN_RULE, type Columns } from './columns.ts'
 import { writeTextElement, writeUintElement } from './columns-elements.ts'

@@ -179,7 +179,10 @@ function operation(
 }
 
 /** Checkouts may look at a coupon as well: a session of theirs has the operation `get`. */
-export const getCoupon = operation('getCoupon', (coupon) => ({ type: COMMAND.GET_COUPON, coupon }), ['marketing', 'checkout'])
+export const getCoupon = operation('getCoupon', (coupon) => ({ type: COMMAND.GET_COUPON, coupon }), [
+  'marketing',
+  'checkout',
+])
 
 export const extendCoupon = operation('extendCoupon', (coupon, { body, caller }) => ({
   type: COMMAND.CHANGE_COUPON,

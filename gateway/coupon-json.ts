@@ -24,13 +24,7 @@ import {
   unknownField,
 } from './decode-fields.ts'
 import { timeText } from './json-text.ts'
-import {
-  DESCRIPTION_LENGTH_MAX,
-  NAME_LENGTH_MAX,
-  OFFER_CHANNELS_MAX,
-  OFFER_IDS_MAX,
-  PRIORITY_MAX,
-} from './limits.ts'
+import { DESCRIPTION_LENGTH_MAX, NAME_LENGTH_MAX, OFFER_CHANNELS_MAX, OFFER_IDS_MAX, PRIORITY_MAX } from './limits.ts'
 import type { Offer } from '../engine/domain/offer.ts'
 import { canonicalCode, codeFault } from '../protocol/codes.ts'
 import type { CouponDefinition } from '../protocol/coupon.ts'

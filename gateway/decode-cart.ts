@@ -58,7 +58,10 @@ export function cartAt(value: unknown, at: string): Cart {
 function totalAt(fields: JsonObject, at: string): Cart {
   for (const key in fields) if (key !== 'orderTotal' && key !== 'currency') unknownField(at, key)
   if (fields['currency'] === undefined) required(`${at}/currency`)
-  return cartOfTotal(amountAt(fields['orderTotal'], `${at}/orderTotal`), currencyAt(fields['currency'], `${at}/currency`))
+  return cartOfTotal(
+    amountAt(fields['orderTotal'], `${at}/orderTotal`),
+    currencyAt(fields['currency'], `${at}/currency`),
+  )
 }
 
 function linesAt(value: unknown, at: string): CartLine[] {

@@ -25,7 +25,7 @@ const KEY_FORM = /^tearoff_[cmo]_[0-9A-Za-z]{49}$/
 const BEARER = /^Bearer +([^ ]+)$/i
 
 const KEY_ID_BYTES = 10
-export const KEY_NAME_LENGTH_MAX = 100
+const KEY_NAME_LENGTH_MAX = 100
 /** Headers whose caller is remembered, so that a call costs no hash; at the bound the memory starts over. */
 const REMEMBERED_MAX = 1_024
 /** How often the file is looked at: a revoked key works for no longer than this. */

@@ -13,7 +13,12 @@ const SECRET_FIELDS = ['code', 'codes', 'userId', 'userIds', 'orderId', 'orderId
 /** A logger of JSON lines; `destination` is standard output unless given. */
 export function createLogger(level: string, destination?: DestinationStream): Logger {
   const paths = SECRET_FIELDS.flatMap((field) => [field, `*.${field}`, `*.*.${field}`])
-  const options = { level, base: null, redact: { paths, censor: '[redacted]' }, timestamp: pino.stdTimeFunctions.isoTime }
+  const options = {
+    level,
+    base: null,
+    redact: { paths, censor: '[redacted]' },
+    timestamp: pino.stdTimeFunctions.isoTime,
+  }
   return destination === undefined ? pino(options) : pino(options, destination)
 }
 
@@ -35,7 +40,10 @@ export class Report {
   /** A call that ended with 5xx. `trace` is the request's `traceparent` or ''. */
   refused(operation: string, found: Problem, requestId: string, trace: string): void {
     if (!this.mayWrite()) return
-    this.logger.warn({ operation, problem: found.code, status: found.status, requestId, ...traceId(trace) }, 'call failed')
+    this.logger.warn(
+      { operation, problem: found.code, status: found.status, requestId, ...traceId(trace) },
+      'call failed',
+    )
   }
 
   slow(operation: string, status: number, tookMs: number, trace: string): void {

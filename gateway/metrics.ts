@@ -59,8 +59,16 @@ const SHARD_FIGURES: readonly ShardFigure[] = [
   { name: 'tearoff_shard_coupons', help: 'Coupons of a shard.', of: (shard) => shard.coupons },
   { name: 'tearoff_shard_user_counters', help: 'Counters of users on coupons.', of: (shard) => shard.userCounters },
   { name: 'tearoff_shard_orders', help: 'Order records that a shard remembers.', of: (shard) => shard.orders },
-  { name: 'tearoff_shard_reservations', help: 'Reservations that a shard remembers.', of: (shard) => shard.reservations },
-  { name: 'tearoff_state_bytes', help: 'Bytes of the tables of a shard, as allocated.', of: (shard) => shard.stateBytes },
+  {
+    name: 'tearoff_shard_reservations',
+    help: 'Reservations that a shard remembers.',
+    of: (shard) => shard.reservations,
+  },
+  {
+    name: 'tearoff_state_bytes',
+    help: 'Bytes of the tables of a shard, as allocated.',
+    of: (shard) => shard.stateBytes,
+  },
 ]
 
 class ShardGauge {

@@ -13,7 +13,12 @@ import { formatId } from '../protocol/ids.ts'
 import { OUTCOME, type Outcome } from '../protocol/outcomes.ts'
 
 class OneCouponCall extends ShardCall {
-  begin(shard: number, type: typeof COMMAND.RESERVE | typeof COMMAND.REDEEM, ref: CouponRef<string>, input: CheckoutInput): void {
+  begin(
+    shard: number,
+    type: typeof COMMAND.RESERVE | typeof COMMAND.REDEEM,
+    ref: CouponRef<string>,
+    input: CheckoutInput,
+  ): void {
     this.send(shard, checkoutCommand(type, [ref], input))
   }
 
@@ -65,7 +70,8 @@ class ValidateOneCall extends ShardCall {
         this.begin(shard, { code: this.code, ordinal: -1 })
         return
       case OUTCOME.VALIDATED:
-        if (this.code === null || outcome.verdicts[0]?.refusal === 'COUPON_NOT_FOUND') this.refuse(couponOfPathNotFound())
+        if (this.code === null || outcome.verdicts[0]?.refusal === 'COUPON_NOT_FOUND')
+          this.refuse(couponOfPathNotFound())
         else this.answer(answerOf(200, validatedText(shard, [this.code], outcome.verdicts, outcome.price)))
         return
       case OUTCOME.REFUSED:

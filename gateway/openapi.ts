@@ -135,7 +135,13 @@ export function openApi(): Json {
     components: {
       schemas: COMPONENTS,
       securitySchemes: { apiKey: { type: 'http', scheme: 'bearer' } },
-      responses: { Problem: { description: 'Refused', headers: HEADERS, content: content(ProblemBody, 'application/problem+json') } },
+      responses: {
+        Problem: {
+          description: 'Refused',
+          headers: HEADERS,
+          content: content(ProblemBody, 'application/problem+json'),
+        },
+      },
     },
   }
 }
@@ -157,7 +163,9 @@ function operationOf(route: Route): Json {
     summary: contract.summary,
     'x-tearoff-roles': [...OPERATIONS[name].roles, 'operations'],
     parameters: parametersOf(route),
-    ...(contract.request === null ? {} : { requestBody: { required: true, content: requestContent(route, contract.request) } }),
+    ...(contract.request === null
+      ? {}
+      : { requestBody: { required: true, content: requestContent(route, contract.request) } }),
     responses,
   }
 }
@@ -217,8 +225,18 @@ function operatorPaths(): Record<string, Json> {
   return {
     '/livez': operatorPage('live', 'Whether the process runs', content(Live, 'application/json'), []),
     '/readyz': operatorPage('ready', 'Whether calls are taken', content(Ready, 'application/json'), [503]),
-    '/metrics': operatorPage('metrics', 'Figures for Prometheus', { 'text/plain': { schema: { type: 'string' } } }, [401, 403]),
-    '/v1/openapi.json': operatorPage('openapi', 'This document', { 'application/json': { schema: { type: 'object' } } }, []),
+    '/metrics': operatorPage(
+      'metrics',
+      'Figures for Prometheus',
+      { 'text/plain': { schema: { type: 'string' } } },
+      [401, 403],
+    ),
+    '/v1/openapi.json': operatorPage(
+      'openapi',
+      'This document',
+      { 'application/json': { schema: { type: 'object' } } },
+      [],
+    ),
   }
 }
 

@@ -58,11 +58,7 @@ const NOT_FOUND = {
   rdm_: problem('REDEMPTION_NOT_FOUND', 'there is no such redemption'),
 } as const
 
-function operation(
-  name: string,
-  prefix: Named,
-  command: (seq: number, body: unknown) => Command<string>,
-): Operation {
+function operation(name: string, prefix: Named, command: (seq: number, body: unknown) => Command<string>): Operation {
   return {
     name,
     roles: ['checkout'],

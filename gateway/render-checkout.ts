@@ -68,11 +68,7 @@ export function validatedText(
   return `{"valid":${valid},"discount":${discount},"coupons":${verdictsText(shards, codes, verdicts)}}`
 }
 
-export function verdictsText(
-  shards: ShardsOfCodes,
-  codes: readonly string[],
-  verdicts: readonly Verdict[],
-): string {
+export function verdictsText(shards: ShardsOfCodes, codes: readonly string[], verdicts: readonly Verdict[]): string {
   let text = ''
   for (let i = 0; i < verdicts.length; i++) {
     const verdict = verdicts[i] as Verdict

@@ -3,7 +3,7 @@
  * read at a fixed cadence while anybody does, and a state that differs from the last one is pushed.
  *
  *     tick ──▶ read ──▶ shard ──▶ state ──┬─ same as before: nothing
- *                                         └─ changed: every listener, or at the next tick if its last push was just now
+ *                                         └─ changed: every listener, or at the next read if its last push was just now
  *
  * Polling instead of a feed of events: counters of a coupon in a sale change thousands of times a second, of which ten are
  * wanted, and the status changes by time alone too. Must never happen here: a push to a listener after it left.
@@ -81,7 +81,7 @@ export class Topics {
   }
 
   private tick(): void {
-    for (const watch of this.watches.values()) watch.tick()
+    for (const watch of this.watches.values()) watch.ask()
   }
 
   private drop(key: string): void {
@@ -143,11 +143,6 @@ class Watch implements ReplyHandler {
     if (this.listeners.size === 0) this.end()
   }
 
-  tick(): void {
-    this.tellAll()
-    this.ask()
-  }
-
   settled(kind: Settled, reply: ByteReader): void {
     this.asking = false
     if (this.gone) return
@@ -161,7 +156,7 @@ class Watch implements ReplyHandler {
   }
 
   /** One question at a time: a slow shard is asked more seldom. */
-  private ask(): void {
+  ask(): void {
     if (this.asking || this.gone) return
     this.asking = true
     const { writer, transport } = this.ports
@@ -184,11 +179,7 @@ class Watch implements ReplyHandler {
       this.state = state
       this.change += 1
     }
-    this.tellAll()
-  }
-
-  private tellAll(): void {
-    if (this.state === '') return
+    // All of them, changed or not: one that was told just before the last change has not heard of it yet.
     for (const [listener, listening] of this.listeners) this.tell(listener, listening)
   }
 
@@ -207,7 +198,7 @@ class Watch implements ReplyHandler {
 
   /** Whoever has seen a state keeps waiting for the next; whoever has not is told why there is none. */
   private refuseNew(found: Problem): void {
-    for (const [listener, { told }] of [...this.listeners]) {
+    for (const [listener, { told }] of this.listeners) {
       if (told) continue
       this.listeners.delete(listener)
       listener.refused(found)

@@ -10,10 +10,10 @@ import { ELEMENT, numberBytes } from '../protocol/columns.ts'
 import { utf8Characters } from './columns-text.ts'
 
 /** Messages nest five levels (frame, message, cart, lines, line with its categories); the rest is slack. */
-export const NESTING_MAX = 16
+const NESTING_MAX = 16
 
 /** What is wrong with an element, returned in place of the offset behind it. */
-export const UNSOUND = { CUT_SHORT: -1, TOO_DEEP: -2, KIND: -3, KEY: -4, UTF8: -5 } as const
+const UNSOUND = { CUT_SHORT: -1, TOO_DEEP: -2, KIND: -3, KEY: -4, UTF8: -5 } as const
 
 export function unsoundSentence(fault: number): string {
   switch (fault) {

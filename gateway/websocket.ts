@@ -31,7 +31,7 @@ import {
   type SessionSocket,
 } from './websocket-session.ts'
 
-export const WEBSOCKET_PATH = '/v1/ws'
+const WEBSOCKET_PATH = '/v1/ws'
 
 /** What a gateway's server hands over (see `server.ts`). */
 export type WebSocketServices = Pick<SessionServices, 'ports' | 'authenticator' | 'isOpen'>
@@ -115,7 +115,7 @@ class Endpoint implements WebSockets {
       if (this.sessions.size === 0) resolve()
       else this.whenEmpty = resolve
     })
-    for (const session of [...this.sessions]) session.finish()
+    for (const session of this.sessions) session.finish()
     return empty
   }
 

@@ -43,7 +43,8 @@ export function apply(state: ShardState, event: Event, timeMs: number): void {
       touch(state, event.ordinal, timeMs)
       return
     case EVENT.COUPON_WINDOW_PASSED:
-      setEdge(state, event.ordinal, timeMs)
+      // From the edge, not from now: where both lie behind (the process was down), the end gets its event too.
+      setEdge(state, event.ordinal, state.tables.coupons.edgeAtMs.get(event.ordinal))
       return
     case EVENT.RESERVED:
       applyReserved(state, event, seq, timeMs)

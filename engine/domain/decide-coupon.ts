@@ -55,8 +55,16 @@ function decidePatch(state: ShardState, command: ChangeCoupon, ordinal: number, 
   if (version !== command.ifVersion) {
     return refused('VERSION_CONFLICT', `the coupon is at version ${version}, not ${command.ifVersion}`)
   }
-  const fault = limitFault(state, ordinal, definition, nowMs)
+  const fault = revivalFault(state, ordinal, definition, nowMs) ?? limitFault(state, ordinal, definition, nowMs)
   return fault === null ? changed(state, command, ordinal, definition, nowMs) : refused('INVALID_TRANSITION', fault)
+}
+
+/** An expired coupon comes back by an extension with `override` only. */
+function revivalFault(state: ShardState, ordinal: number, definition: CouponDefinition, nowMs: number): string | null {
+  const endedMs = state.definition(ordinal).validUntilMs
+  if (endedMs === null || endedMs > nowMs) return null
+  const staysExpired = definition.validUntilMs !== null && definition.validUntilMs <= nowMs
+  return staysExpired ? null : 'the coupon has expired; extend it with override: true to bring it back'
 }
 
 /** A limit may not fall below what was used and is held by now. */

@@ -9,6 +9,7 @@ import type { ExtendReservation, RedeemReservation, Release, Reverse } from '../
 import { EVENT, type Event, type Reserved } from '../../protocol/events.ts'
 import { OUTCOME } from '../../protocol/outcomes.ts'
 import type { PriceFact } from '../../protocol/price.ts'
+import { type RefusalCode, REFUSALS } from '../../protocol/refusals.ts'
 import {
   decideRedeemHeld,
   orderAlreadyRedeemed,
@@ -21,7 +22,7 @@ import { answered, decided, type Decision, LAST_EVENT, refused } from './decisio
 import { closingOf, rowOfReservation } from './holds.ts'
 import { type Asker, refusalDetail, refusalOfLimits, retryAfterMs } from './judge.ts'
 import { RESERVATION_MAX_MS } from './limits.ts'
-import { judgeRetry, reversalOf } from './retry.ts'
+import { judgeRetry, redemptionAt, reversalOf } from './retry.ts'
 import { type History, Key, type ShardState } from './state.ts'
 
 const orderOfReservation = new Key()
@@ -30,8 +31,13 @@ const orderOfReservation = new Key()
 export type Standing =
   | { readonly status: 'RESERVED'; readonly begin: Reserved; readonly head: number }
   | { readonly status: 'EXPIRED'; readonly begin: Reserved; readonly head: number; readonly priceSeq: number }
-  | { readonly status: 'ENDED_WITH_COUPON'; readonly begin: Reserved; readonly closingSeq: number }
-  | { readonly status: 'RELEASED'; readonly begin: Reserved; readonly closingSeq: number }
+  | {
+      readonly status: 'ENDED_WITH_COUPON'
+      readonly begin: Reserved
+      readonly closingSeq: number
+      readonly priceSeq: number
+    }
+  | { readonly status: 'RELEASED'; readonly begin: Reserved; readonly closingSeq: number; readonly priceSeq: number }
   | { readonly status: 'REDEEMED'; readonly begin: Reserved; readonly closingSeq: number }
 
 /** null: there is no such reservation, or it is too long ago to be remembered. */
@@ -52,13 +58,14 @@ export function standingOf(state: ShardState, seq: number, nowMs: number, histor
   if (closing === null || end === null) return null
   if (end.event.type === EVENT.REDEEMED) return { status: 'REDEEMED', begin, closingSeq: closing.seq }
   if (end.event.type !== EVENT.RESERVATION_RELEASED) return null
+  const { seq: closingSeq, priceSeq } = closing
   switch (end.event.cause) {
     case 'EXPIRED':
-      return { status: 'EXPIRED', begin, head: -1, priceSeq: closing.priceSeq }
+      return { status: 'EXPIRED', begin, head: -1, priceSeq }
     case 'COUPON_EXPIRED':
-      return { status: 'ENDED_WITH_COUPON', begin, closingSeq: closing.seq }
+      return { status: 'ENDED_WITH_COUPON', begin, closingSeq, priceSeq }
     case 'RELEASED':
-      return { status: 'RELEASED', begin, closingSeq: closing.seq }
+      return { status: 'RELEASED', begin, closingSeq, priceSeq }
   }
 }
 
@@ -80,7 +87,11 @@ export function decideRedeemReservation(
   state.hashUser(user, state.userKey)
   state.hashOrder(order, state.orderKey)
   const earlier = orderAlreadyRedeemed(state, ordinals)
-  if (earlier !== 0) return judgeRetry(state, history, earlier, user, ordinals, cart)
+  if (earlier !== 0) {
+    // A late redemption took the reserved price whatever cart was brought, so its retry is not held against that cart.
+    const judgedCart = redemptionAt(history, earlier).late ? null : cart
+    return judgeRetry(state, history, earlier, user, ordinals, judgedCart)
+  }
   if (standing.status === 'REDEEMED') return WAS_REDEEMED
   if (standing.status === 'RELEASED') return WAS_RELEASED
   if (standing.status === 'ENDED_WITH_COUPON') return COUPON_ENDED
@@ -106,9 +117,11 @@ function decideRedeemLate(
 ): Decision {
   const { ordinals, user } = standing.begin
   const asker: Asker = { user, cart: null, nowMs }
-  for (const [index, ordinal] of ordinals.entries()) {
-    const refusal = refusalOfLimits(state, ordinal, asker)
-    if (refusal === null) continue
+  const refusals = ordinals.map((ordinal) => refusalOfLimits(state, ordinal, asker))
+  const index = firstByRank(refusals)
+  const refusal = refusals[index] ?? null
+  if (refusal !== null) {
+    const ordinal = ordinals[index] as number
     const waitMs = refusal === 'COUPON_LOCKED' ? retryAfterMs(state, ordinal, nowMs) : 0
     return answered({
       type: OUTCOME.REFUSED,
@@ -122,6 +135,18 @@ function decideRedeemLate(
   const events = releasesOf(state, standing.head, command.reservationSeq, ordinals, nowMs)
   events.push(redeemed(command.reservationSeq, true, ordinals, user, command.order, price))
   return decided(events, { type: OUTCOME.REDEMPTION, seq: LAST_EVENT, replayed: false })
+}
+
+/** Check by check over all codes, as everywhere. */
+function firstByRank(refusals: readonly (RefusalCode | null)[]): number {
+  let first = -1
+  let rank = Number.POSITIVE_INFINITY
+  for (const [index, refusal] of refusals.entries()) {
+    if (refusal === null || REFUSALS[refusal].rank >= rank) continue
+    first = index
+    rank = REFUSALS[refusal].rank
+  }
+  return first
 }
 
 /** Its own release first, where the sweep has not come to it yet, and then what else stands in the way. */

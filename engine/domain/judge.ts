@@ -112,7 +112,7 @@ export function refusalDetail(state: ShardState, ordinal: number, refusal: Refus
     case 'USER_NOT_ELIGIBLE':
       return 'the coupon belongs to another user'
     case 'USER_LIMIT_REACHED':
-      return `this user has used or reserved the coupon ${definition.maxUsesPerUser} times, which is its limit per user`
+      return `this user has used or reserved the coupon ${timesText(definition.maxUsesPerUser)}, which is its limit per user`
     case 'COUPON_EXHAUSTED':
       return `all ${definition.maxUses} uses of the coupon are used`
     case 'COUPON_LOCKED':
@@ -122,6 +122,10 @@ export function refusalDetail(state: ShardState, ordinal: number, refusal: Refus
         ? cartRefusalDetail(refusal, definition.offer, asker.cart)
         : 'the coupon does not apply'
   }
+}
+
+function timesText(count: number | null): string {
+  return count === 1 ? 'once' : `${count} times`
 }
 
 function isCartRefusal(code: RefusalCode): code is CartRefusal {

@@ -206,6 +206,17 @@ describe('faults of columns', () => {
     expect(frame.detail).toMatch(/UTF-8|characters/)
   })
 
+  it('a bad byte is found at every place of a text of any length', () => {
+    for (let length = 1; length < 32; length++) {
+      for (let place = 0; place < length; place++) {
+        const element = [0xa0 | length, ...new Array<number>(length).fill(0x61)]
+        expect(scanned(oneRow(element, [1])).verdict).toBe(SCANNED.COLUMNS)
+        element[1 + place] = 0xff
+        expect(scanned(oneRow(element, [1])).verdict).toBe(SCANNED.FAULTY)
+      }
+    }
+  })
+
   it('every cut of a frame is a fault or nothing, never columns', () => {
     const whole = packr.pack(message())
     const frame = new ColumnsFrame()

@@ -20,7 +20,8 @@ beforeEach(async () => {
 afterEach(() => {
   client.socket.destroy()
   server.stop()
-  expect(server.failures).toEqual([])
+  // Not an expectation of one test: nothing that any of them does may make the gateway fail.
+  if (server.failures.length > 0) throw new AggregateError(server.failures, 'the gateway failed')
 })
 
 const SAVE10 = { id: 1, op: 'subscribe', topic: 'coupon:SAVE10' }

@@ -1,9 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { expect, test } from 'vitest'
+import { listSegments } from '../../persistence/segment-files.ts'
 import { compiledChild } from './children/build.ts'
-import { replay, seededRandom, temporaryDirectory } from './support.ts'
+import { reopen, replay, seededRandom, temporaryDirectory } from './support.ts'
 
 const KILLS = 10
 
@@ -31,6 +33,16 @@ test(`everything acknowledged before a SIGKILL is there after it, ${KILLS} times
     expect(acknowledged.filter((line) => !stored.has(line))).toEqual([])
     // Beside the acknowledged ones at most the commit in flight at each kill, of two entries.
     expect(stored.size).toBeLessThanOrEqual(acknowledged.length + 2 * (kill + 1))
+
+    // The next start makes what it found final, and changes no byte of it.
+    const left = listSegments(dataDir).filter(({ seal }) => seal === null)
+    const before = left.map(({ path }) => readFileSync(path))
+    await reopen(dataDir).close()
+    expect(left.length).toBeGreaterThan(0)
+    for (const [index, { path }] of left.entries()) {
+      expect(readFileSync(path).equals(before[index] ?? Buffer.alloc(0))).toBe(true)
+    }
+    expect(listSegments(dataDir).filter(({ seal }) => seal === null)).toEqual([])
   }
   expect(acknowledged.length).toBeGreaterThan(KILLS * 20)
 })

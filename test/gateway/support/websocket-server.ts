@@ -14,7 +14,7 @@ import { writeOutcome, writePosition } from '../../../protocol/outcome-codec.ts'
 import type { Outcome } from '../../../protocol/outcomes.ts'
 
 const SHARDS = 16
-export const POSITION = { seq: 41, timeMs: 1_700_000_000_000 } as const
+const POSITION = { seq: 41, timeMs: 1_700_000_000_000 } as const
 
 /** An outcome, a way to end without one, or 'hold': the test settles it later. */
 export type Scripted = Outcome | { readonly settled: Settled } | 'hold'
@@ -98,7 +98,7 @@ export class HandClock {
 
   /** Lets the interval of the running timer pass, or the rest of it, and ticks. */
   tick(passedMs?: number): void {
-    for (const { intervalMs, tick } of [...this.ticks]) {
+    for (const { intervalMs, tick } of this.ticks) {
       this.nowMs += passedMs ?? intervalMs
       tick()
     }

@@ -1,0 +1,121 @@
+/**
+ * The audit: reads a log from its files up and tells what really happened, and whether any promise was broken.
+ *
+ *     files ─▶ pages ─▶ records (CRC) ─▶ entries by shard (sequence, chain of hashes) ─▶ events ─▶ books ─▶ Audit
+ *
+ * It shares no code with the engine, the protocol or the persistence: a mistake there cannot be repeated here. It never
+ * writes, and it is meant for the directory of a server that has ended, however it ended.
+ */
+import { type AuditedCoupon, ShardAccounts } from './audit-accounts.ts'
+import { AuditFault } from './audit-cursor.ts'
+import { eventsOf } from './audit-events.ts'
+import { chainedBytes, type EntryPlace, NO_HASH, readEntries } from './audit-records.ts'
+import { segmentsOf } from './audit-segments.ts'
+
+export interface AuditedShard {
+  readonly entries: number
+  /** Also the last sequence. */
+  readonly events: number
+  readonly lastTimeMs: number
+}
+
+export interface Audit {
+  /** By code. */
+  readonly coupons: ReadonlyMap<string, AuditedCoupon>
+  /** Those with entries. */
+  readonly shards: ReadonlyMap<number, AuditedShard>
+  readonly segments: number
+  readonly records: number
+  readonly entries: number
+  readonly events: number
+  /** Sentences; none: every promise was kept. */
+  readonly faults: readonly string[]
+}
+
+/** More faults than this are counted, not kept. */
+const FAULTS_KEPT_MAX = 100
+
+class Faults {
+  readonly sentences: string[] = []
+  private count = 0
+
+  readonly add = (sentence: string): void => {
+    this.count++
+    if (this.count <= FAULTS_KEPT_MAX) this.sentences.push(sentence)
+  }
+
+  all(): readonly string[] {
+    const more = this.count - this.sentences.length
+    return more > 0 ? [...this.sentences, `and ${more} more`] : this.sentences
+  }
+}
+
+/** Everything about the log of a data directory. Throws AuditFault only where there is no log. */
+export function auditLog(dataDir: string): Audit {
+  const faults = new Faults()
+  const table = readEntries(segmentsOf(dataDir, faults.add), faults.add)
+  const coupons = new Map<string, AuditedCoupon>()
+  const shards = new Map<number, AuditedShard>()
+  try {
+    for (const [shard, entries] of table.shards) {
+      const accounts = new ShardAccounts(shard, (sentence) => faults.add(`shard ${shard}: ${sentence}`))
+      shards.set(shard, replayShard(shard, entries, accounts, faults.add))
+      for (const coupon of accounts.coupons) {
+        if (coupons.has(coupon.code)) faults.add(`the code ${coupon.code} exists twice`)
+        coupons.set(coupon.code, coupon)
+      }
+    }
+  } finally {
+    for (const segment of table.segments) segment.close()
+  }
+  return {
+    coupons,
+    shards,
+    segments: table.segments.length,
+    records: table.records,
+    entries: total(shards, ({ entries }) => entries),
+    events: total(shards, ({ events }) => events),
+    faults: faults.all(),
+  }
+}
+
+/** Books a shard's entries in order, up to the first that cannot be read. */
+function replayShard(
+  shard: number,
+  entries: readonly EntryPlace[],
+  accounts: ShardAccounts,
+  fault: (sentence: string) => void,
+): AuditedShard {
+  let hash = NO_HASH
+  let seq = 0
+  let timeMs = 0
+  let read = 0
+  for (const entry of entries) {
+    try {
+      if (entry.firstSeq !== seq + 1) throw new AuditFault(`sequence ${entry.firstSeq} follows ${seq}`)
+      const chained = chainedBytes(entry, hash)
+      hash = chained.hash
+      for (const { event, atMs } of eventsOf(chained.events, 0, chained.events.length, entry.timeMs)) {
+        if (atMs < timeMs) fault(`shard ${shard}: time goes backwards after sequence ${seq}`)
+        timeMs = atMs
+        seq++
+        accounts.book(event, seq, atMs)
+      }
+      if (seq !== entry.firstSeq + entry.eventCount - 1) {
+        throw new AuditFault(`an entry of ${entry.eventCount} events from ${entry.firstSeq} holds others`)
+      }
+      read++
+    } catch (error) {
+      if (!(error instanceof AuditFault)) throw error
+      fault(`shard ${shard}, after sequence ${seq}: ${error.message}; what follows was not read`)
+      break
+    }
+  }
+  return { entries: read, events: seq, lastTimeMs: timeMs }
+}
+
+function total(shards: ReadonlyMap<number, AuditedShard>, figure: (shard: AuditedShard) => number): number {
+  let sum = 0
+  for (const shard of shards.values()) sum += figure(shard)
+  return sum
+}
