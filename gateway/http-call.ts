@@ -133,7 +133,7 @@ export class HttpCall implements AnswerSink, OperationInput {
   answered(answer: Answer): void {
     let headers = this.services.requestIds.next()
     if (answer.status !== 204) headers += '\r\ncontent-type: application/json'
-    headers += `\r\nx-tearoff-position: ${answer.position}`
+    if (answer.position !== '') headers += `\r\nx-tearoff-position: ${answer.position}`
     if (answer.location !== '') headers += `\r\nlocation: ${answer.location}`
     if (answer.etag !== '') headers += `\r\netag: ${answer.etag}`
     if (answer.replayed) headers += '\r\nidempotent-replayed: true'
@@ -165,7 +165,8 @@ export class HttpCall implements AnswerSink, OperationInput {
     if (res !== null) {
       res.cork(() => {
         res.writeStatus(statusLine(status)).writeHeader('x-request-id', headers)
-        if (status === 204) res.endWithoutBody(undefined, closes)
+        // A 204 has no length. Without arguments: a missing length is printed as 2^63 where it is passed as undefined.
+        if (status === 204 && !closes) res.endWithoutBody()
         else res.end(body, closes)
       })
     }

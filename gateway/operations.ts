@@ -31,7 +31,7 @@ export interface Answer {
   status: 200 | 201 | 204
   /** JSON text; '' with 204. */
   body: string
-  /** `shard:seq@timeMs`, several separated by a comma and a space where several shards answered. */
+  /** `shard:seq@timeMs`, several separated by a comma and a space where several shards answered, '' where none did. */
   position: string
   /** A first answer again: `Idempotent-Replayed: true`. */
   replayed: boolean

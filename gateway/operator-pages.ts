@@ -98,14 +98,14 @@ function unrouted(req: HttpRequest): Problem {
 function refuse(res: HttpResponse, found: Problem, requestId: string, isHead: boolean): void {
   const allow = found.allow === null ? '' : `\r\nallow: ${found.allow}`
   const challenge = found.status === 401 ? '\r\nwww-authenticate: Bearer' : ''
-  const body = problemBody(found, requestId)
   if (!isHead) {
-    write(res, found.status, PROBLEM_TYPE + allow + challenge, requestId, body)
+    write(res, found.status, PROBLEM_TYPE + allow + challenge, requestId, problemBody(found, requestId))
     return
   }
+  // Without a length: uWebSockets.js would wait for as many bytes as it was told, and end the process meanwhile.
   res.cork(() => {
     res.writeStatus(statusLine(found.status)).writeHeader('x-request-id', `${requestId}${allow}`)
-    res.endWithoutBody(Buffer.byteLength(body))
+    res.endWithoutBody()
   })
 }
 

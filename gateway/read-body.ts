@@ -21,8 +21,10 @@ export function parseBody(bytes: Buffer): unknown {
 
 /** Where it breaks, without repeating any of it. */
 function brokenJson(error: unknown): string {
-  const found = error instanceof SyntaxError ? /position (\d+)/.exec(error.message) : null
-  return found === null ? 'the body is not complete JSON' : `the body is not JSON: it breaks at character ${found[1]}`
+  const message = error instanceof SyntaxError ? error.message : ''
+  const found = /at position (\d+)/.exec(message)
+  if (found !== null) return `the body is not JSON: it breaks at character ${found[1]}`
+  return message.startsWith('Unexpected end') ? 'the body is not complete JSON' : 'the body is not JSON'
 }
 
 const JSON_TYPE = /^application\/json *(?:; *charset="?utf-8"?)? *$/i

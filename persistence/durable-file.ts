@@ -6,10 +6,11 @@
 
 import { closeSync, fsyncSync, openSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { threadId } from 'node:worker_threads'
 
-/** Throws the error of the file system. */
+/** Several threads may write the same file at once, as they do when they seal segments. Throws the error of the file system. */
 export function writeFileDurably(path: string, text: string, mode = 0o644): void {
-  const draft = `${path}.${process.pid}.draft`
+  const draft = `${path}.${process.pid}-${threadId}.draft`
   const fd = openSync(draft, 'w', mode)
   try {
     writeFileSync(fd, text)

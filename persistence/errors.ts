@@ -4,7 +4,7 @@
  * assert): these are operating errors, and a caller that gets one while opening must not serve.
  */
 
-export const JOURNAL_ERROR_CODES = [
+const JOURNAL_ERROR_CODES = [
   /** Bytes on disk are not what was written: a check sum, a page, a meta page or a file that makes no sense. */
   'JOURNAL_DAMAGED',
   /** The files were written by a later version of Tearoff. */

@@ -19,9 +19,10 @@ import type { EntryIndex } from './entry-index.ts'
 import { JournalError } from './errors.ts'
 import { currentProcess } from './process-identity.ts'
 import { ChainEnd, type EntryDraft, RECORD_BYTES_MAX, RecordEncoder, type StoredEntry } from './record.ts'
-import { type RecoveredLog, settleSegments } from './recovery.ts'
+import type { RecoveredLog } from './recovery.ts'
 import { laneDirectory, markOpened, markSealed, nextSegment, type SegmentName, segmentPath } from './segment-files.ts'
 import { SegmentReader } from './segment-reader.ts'
+import { settleSegments } from './segment-survey.ts'
 import { openLmdbStore, type Store, type StoreOpener } from './segment-writer.ts'
 
 export const SEGMENT_BYTES_MAX = 1024 * 1024 * 1024

@@ -27,10 +27,10 @@ import { hash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { JournalError } from './errors.ts'
 
-export const RECORD_VERSION = 1
+const RECORD_VERSION = 1
 export const RECORD_HEAD_BYTES = 28
 export const ENTRY_HEAD_BYTES = 106
-export const HASH_BYTES = 32
+const HASH_BYTES = 32
 /** An entry's events: what one shard may append with one commit. */
 export const ENTRY_EVENTS_BYTES_MAX = 16 * 1024 * 1024
 export const RECORD_BYTES_MAX = 256 * 1024 * 1024

@@ -7,16 +7,14 @@
  * lane can always run: when none can, an entry is missing.
  *
  * Everything is checked: the pages of the file, the check sum of each record, each shard's sequence and chain of hashes.
- * There is one thing that is not damage: after a power cut (the machine has been started since) the last commit of a
- * lane may be there in part. It was never answered, because its flush did not return, and it is left out. Nothing here
- * writes; what was found is made final by `settleSegments` when a journal is opened.
+ * The one thing that is not damage, a commit cut off by a power cut, is judged in segment-survey.ts before anything is
+ * delivered. Nothing here writes; what was found is made final by `settleSegments` when a journal is opened.
  */
 
-import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs'
 import type { Deployment } from './deployment.ts'
 import { EntryIndex } from './entry-index.ts'
 import { JournalError } from './errors.ts'
-import { currentProcess, type ProcessIdentity, sameProcess } from './process-identity.ts'
+import { currentProcess, sameProcess } from './process-identity.ts'
 import {
   ChainEnd,
   checkRecord,
@@ -28,8 +26,9 @@ import {
   RECORD_HEAD_BYTES,
   type StoredEntry,
 } from './record.ts'
-import { listSegments, markSealed, type SegmentFiles } from './segment-files.ts'
-import { isEmptyFile, type RecordBytes, SegmentReader, type SegmentRoot } from './segment-reader.ts'
+import { listSegments } from './segment-files.ts'
+import { type RecordBytes, SegmentReader } from './segment-reader.ts'
+import { type RecoveredSegment, surveySegment } from './segment-survey.ts'
 
 /** The last entry of a shard, from which its journal goes on. */
 export interface ShardHead {
@@ -48,15 +47,6 @@ export interface ReplayProgress {
   readonly bytesTotal: number
   /** Delivered: of the wanted shards. */
   readonly events: number
-}
-
-/** A segment as replay found it. */
-export interface RecoveredSegment {
-  readonly files: SegmentFiles
-  /** Null: its writer was stopped before the first record. */
-  readonly root: SegmentRoot | null
-  /** A commit that was cut off by a power cut and left out. */
-  readonly torn: boolean
 }
 
 export interface RecoveredLog {
@@ -91,19 +81,6 @@ export function replayLog(
     .filter((files) => files.seal !== null || files.openedBy === null || !sameProcess(files.openedBy, self))
     .map((files) => surveySegment(files, self))
   return new Replay(deployment, shardsWanted, onEntry, onProgress, segments).run()
-}
-
-/**
- * Makes what replay found final, before anything is answered from it: after a crash the last commit may be in the
- * system's cache only, or (after a failed flush) be taken for clean there though it is not on disk. So its pages are
- * written again and flushed, and the segment is sealed. May run in several threads at once: all write the same bytes.
- */
-export function settleSegments(segments: readonly RecoveredSegment[]): void {
-  for (const { files, root } of segments) {
-    if (files.seal !== null || root === null) continue
-    rewriteLastCommit(files, root)
-    markSealed(files.path, { records: root.records, transaction: root.transaction })
-  }
 }
 
 class Replay {
@@ -336,75 +313,5 @@ function headOf(chain: ChainEnd): ShardHead {
     hash: Uint8Array.from(chain.hash),
     timeMs: chain.timeMs,
     where: { lane, segment, record, offset },
-  }
-}
-
-/** Chooses the root to read a segment by. */
-function surveySegment(files: SegmentFiles, self: ProcessIdentity): RecoveredSegment {
-  const { lane, segment, path, seal, openedBy } = files
-  // Made, and its writer stopped before it could mark it: there cannot be a record.
-  if (seal === null && openedBy === null && isEmptyFile(path)) return { files, root: null, torn: false }
-  const reader = new SegmentReader({ lane, segment }, path)
-  try {
-    const { newest, previous } = reader.roots()
-    if (seal !== null) {
-      for (const root of [newest, previous]) {
-        if (root.transaction === seal.transaction && root.records === seal.records) return { files, root, torn: false }
-      }
-      throw damagedRecord(
-        { lane, segment, record: seal.records },
-        'was the last one when the segment was sealed, and now the segment ends elsewhere',
-      )
-    }
-    const restarted = openedBy !== null && openedBy.bootId !== self.bootId
-    if (!restarted || previous.records !== newest.records - 1) return { files, root: newest, torn: false }
-    const torn = !allReadable(reader, newest, files)
-    return { files, root: torn ? previous : newest, torn }
-  } finally {
-    reader.close()
-  }
-}
-
-function allReadable(reader: SegmentReader, root: SegmentRoot, { lane, segment }: SegmentFiles): boolean {
-  try {
-    for (const record of reader.records(root)) {
-      checkRecord(record.bytes, record.view, record.start, record.length, { lane, segment, record: record.record })
-    }
-    return true
-  } catch (error) {
-    if (error instanceof JournalError && (error.code === 'JOURNAL_DAMAGED' || error.code === 'JOURNAL_TRUNCATED'))
-      return false
-    throw error
-  }
-}
-
-/** The pages a commit writes: both ways down the tree (a split leaves two), the record, and the roots. */
-function rewriteLastCommit(files: SegmentFiles, root: SegmentRoot): void {
-  const { lane, segment, path } = files
-  const reader = new SegmentReader({ lane, segment }, path)
-  const fd = openSync(path, 'r+')
-  try {
-    const { pageBytes } = reader
-    const rewrite = (at: number, length: number) => {
-      const bytes = Buffer.alloc(length)
-      reader.readAt(bytes, 0, length, at)
-      writeSync(fd, bytes, 0, length, at)
-    }
-    const pages = new Set([0, 1])
-    for (const record of [root.records - 1, root.records]) {
-      const place = reader.find(root, record)
-      if (place === null) continue
-      for (const page of place.pages) pages.add(page)
-      const firstByte = Math.floor(place.at / pageBytes) * pageBytes
-      if (record === root.records) rewrite(firstByte, place.at + place.length - firstByte)
-    }
-    for (const page of pages) rewrite(page * pageBytes, pageBytes)
-    fdatasyncSync(fd)
-  } catch (cause) {
-    if (cause instanceof JournalError) throw cause
-    throw new JournalError('STORAGE_FAILED', `${path} cannot be flushed: check the disk, then start again`, { cause })
-  } finally {
-    closeSync(fd)
-    reader.close()
   }
 }

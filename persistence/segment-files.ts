@@ -49,8 +49,9 @@ export function listSegments(dataDir: string): SegmentFiles[] {
   const found: SegmentFiles[] = []
   for (const lane of listNumbers(join(dataDir, LANES_DIRECTORY), /^(\d{2,5})$/)) {
     const directory = laneDirectory(dataDir, lane)
-    const numbers = listNumbers(directory, /^(\d{6})\.mdb$/)
+    // Looked at first: another thread may open a new segment at any moment, and makes its data file before its mark.
     const opened = listNumbers(directory, /^(\d{6})\.opened$/).at(-1) ?? 0
+    const numbers = listNumbers(directory, /^(\d{6})\.mdb$/)
     if (opened > (numbers.at(-1) ?? 0)) {
       throw new JournalError(
         'CHAIN_BROKEN',

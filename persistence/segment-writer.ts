@@ -8,7 +8,7 @@
  * Why one flush is enough. There is one commit at a time, and it starts only when the flush of the last one has returned.
  * LMDB keeps two roots and overwrites the older; it reuses only pages that neither the last root nor the one before needs.
  * So at a power cut within commit n + 1 root n and all its pages are on disk untouched. Root n + 1 may be there while
- * some of its pages are not: recovery finds that by check sums and takes root n (see recovery.ts). LMDB itself would take
+ * some of its pages are not: recovery finds that by check sums and takes root n (see segment-survey.ts). LMDB itself would take
  * the newer root unseen, so an old segment must never be opened with LMDB again: every start writes a new one.
  */
 

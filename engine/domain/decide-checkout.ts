@@ -72,15 +72,13 @@ function decideReserveAgain(state: ShardState, head: number, cart: Cart | null, 
   const reservationSeq = state.tables.holds.seq.get(head)
   const shown = { type: OUTCOME.RESERVATION, seq: reservationSeq, again: true } as const
   if (cart === null) return answered(shown)
-  const reserved = reservedPrice(state, head, history)
-  if (reserved !== null && isPriceOf(reserved, cart)) return answered(shown)
   const ordinals = ordinalsOf(state, head)
   const combination = priceHeld(state, ordinals, cart)
   if (combination.price === null) return refuseVerdicts(state, combination, { user: null, cart, nowMs: state.timeMs })
-  return decided(
-    [{ type: EVENT.RESERVATION_REPRICED, reservationSeq, ordinals, price: combination.price }],
-    shown,
-  )
+  const reserved = reservedPrice(state, head, history)
+  const price = priceOfHeld(state, head, reserved, combination.price, cart, history)
+  if (reserved !== null && isSamePrice(reserved, price)) return answered(shown)
+  return decided([{ type: EVENT.RESERVATION_REPRICED, reservationSeq, ordinals, price }], shown)
 }
 
 function decideRedeem(
@@ -121,7 +119,7 @@ export function decideRedeemHeld(
   if (cart !== null) {
     const combination = priceHeld(state, ordinals, cart)
     if (combination.price === null) return refuseVerdicts(state, combination, { user, cart, nowMs: state.timeMs })
-    price = reserved !== null && isPriceOf(reserved, cart) ? reserved : combination.price
+    price = priceOfHeld(state, head, reserved, combination.price, cart, history)
   }
   if (price === null) return refused('INVALID_REQUEST', 'a cart is needed: the reservation was made without one')
   return decided([redeemed(reservationSeq, false, ordinals, user, order, price)], {
@@ -266,7 +264,42 @@ export function priceAt(history: History, priceSeq: number): PriceFact | null {
   return event.price
 }
 
-/** Whether a remembered price was computed from a cart of these amounts: then it holds, whatever became of the offer. */
+/**
+ * What a cart costs on an open reservation: today's price, unless an offer was changed since the reservation was priced and
+ * the cart has the amounts it was priced for. A changed offer never reaches a reservation's price.
+ */
+function priceOfHeld(
+  state: ShardState,
+  head: number,
+  reserved: PriceFact | null,
+  today: PriceFact,
+  cart: Cart,
+  history: History,
+): PriceFact {
+  if (reserved === null || !isPriceOf(reserved, cart)) return today
+  const pricedAt = history.at(state.tables.holds.priceSeq.get(head))
+  const { updatedAtMs } = state.tables.coupons
+  const isOlder = ordinalsOf(state, head).some((ordinal) => updatedAtMs.get(ordinal) >= (pricedAt?.atMs ?? 0))
+  return isOlder ? reserved : today
+}
+
+function isSamePrice(a: PriceFact, b: PriceFact): boolean {
+  const equal = (x: readonly number[], y: readonly number[]) => x.length === y.length && x.every((v, i) => v === y[i])
+  if (a.currency !== b.currency || a.subtotalMinor !== b.subtotalMinor || a.shippingMinor !== b.shippingMinor) return false
+  if (!equal(a.amounts, b.amounts)) return false
+  if (a.lines === null || b.lines === null) return a.lines === b.lines
+  const { lines } = b
+  return (
+    a.lines.length === lines.length &&
+    a.lines.every((line, i) => {
+      const other = lines[i]
+      if (other === undefined || other.lineId !== line.lineId) return false
+      return other.amountMinor === line.amountMinor && equal(other.perCoupon, line.perCoupon)
+    })
+  )
+}
+
+/** Whether a remembered price was computed from a cart of these amounts. */
 function isPriceOf(price: PriceFact, cart: Cart): boolean {
   if (currencyNumber(cart.currency) !== price.currency || cart.shippingMinor !== price.shippingMinor) return false
   if (subtotalMinor(cart) !== price.subtotalMinor) return false

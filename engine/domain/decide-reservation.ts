@@ -30,7 +30,14 @@ const orderOfReservation = new Key()
 /** How a reservation stands at `nowMs`. `head` is -1 unless it is in the tables, which an overdue one still is. */
 export type Standing =
   | { readonly status: 'RESERVED'; readonly begin: Reserved; readonly head: number }
-  | { readonly status: 'EXPIRED'; readonly begin: Reserved; readonly head: number; readonly priceSeq: number }
+  | {
+      readonly status: 'EXPIRED'
+      readonly begin: Reserved
+      readonly head: number
+      readonly priceSeq: number
+      /** When it ran out, which an extension may have put off. */
+      readonly expiresAtMs: number
+    }
   | {
       readonly status: 'ENDED_WITH_COUPON'
       readonly begin: Reserved
@@ -48,9 +55,9 @@ export function standingOf(state: ShardState, seq: number, nowMs: number, histor
   const { holds } = state.tables
   const head = rowOfReservation(state, seq)
   if (head >= 0) {
-    const overdue = holds.expiresAtMs.get(head) <= nowMs
-    return overdue
-      ? { status: 'EXPIRED', begin, head, priceSeq: holds.priceSeq.get(head) }
+    const expiresAtMs = holds.expiresAtMs.get(head)
+    return expiresAtMs <= nowMs
+      ? { status: 'EXPIRED', begin, head, priceSeq: holds.priceSeq.get(head), expiresAtMs }
       : { status: 'RESERVED', begin, head }
   }
   const closing = closingOf(state, seq)
@@ -61,7 +68,7 @@ export function standingOf(state: ShardState, seq: number, nowMs: number, histor
   const { seq: closingSeq, priceSeq } = closing
   switch (end.event.cause) {
     case 'EXPIRED':
-      return { status: 'EXPIRED', begin, head: -1, priceSeq }
+      return { status: 'EXPIRED', begin, head: -1, priceSeq, expiresAtMs: end.event.expiresAtMs }
     case 'COUPON_EXPIRED':
       return { status: 'ENDED_WITH_COUPON', begin, closingSeq, priceSeq }
     case 'RELEASED':

@@ -58,8 +58,9 @@ function statusOf(standing: Standing): ReservationStatus {
 }
 
 function expiryOf(state: ShardState, standing: Standing, history: History): number {
-  if ('head' in standing && standing.head >= 0) return state.tables.holds.expiresAtMs.get(standing.head)
-  const end = 'closingSeq' in standing ? history.at(standing.closingSeq) : null
+  if (standing.status === 'RESERVED') return state.tables.holds.expiresAtMs.get(standing.head)
+  if (standing.status === 'EXPIRED') return standing.expiresAtMs
+  const end = history.at(standing.closingSeq)
   return end !== null && end.event.type === EVENT.RESERVATION_RELEASED
     ? end.event.expiresAtMs
     : standing.begin.expiresAtMs

@@ -87,7 +87,7 @@ export class Lane {
   private onGoesOn: (() => void) | null = null
   private readonly visit = (requestId: number, shard: number, data: Uint8Array, start: number, end: number): boolean => {
     this.handle(requestId, shard, data, start, end)
-    return !this.isHeldUp
+    return this.openBytes < GROUP_BYTES_MAX
   }
   private readonly settled = (error: Error | null): void => this.onFlushed(error)
 
@@ -176,7 +176,7 @@ export class Lane {
 
   private flushIfDue(): void {
     if (this.isFlushing || this.touched.length === 0) return
-    if (!this.options.relaxed) {
+    if (!this.options.relaxed || this.openBytes >= GROUP_BYTES_MAX) {
       this.beginFlush()
     } else if (this.relaxedFlush === null) {
       this.relaxedFlush = setTimeout(() => {

@@ -1,5 +1,5 @@
 // API keys against real files in a temporary directory; time and randomness are given.
-import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { createHash, randomBytes } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -64,6 +64,8 @@ describe('a key', () => {
     expect(() => createKey(directory, { role: 'checkout', name: ' ' }, randomBytes, now)).toThrow(/needs a name/)
     expect(() => createKey(directory, { role: 'king' as 'checkout', name: 'x' }, randomBytes, now)).toThrow(/a role is/)
     expect(listKeys(directory)).toHaveLength(1)
+    // What failed left nothing that would be in the way of the next.
+    expect(readdirSync(directory)).toEqual(['keys.json'])
   })
 
   it('is listed without its hash, revoked ones too', () => {

@@ -272,6 +272,22 @@ describe('frames', () => {
     expect(byId.get('bad')).toMatchObject({ ok: false, error: { errors: [{ pointer: '/code' }] } })
   })
 
+  it.each(['JSON', 'MessagePack'])('many answers in %s are cut into frames of at most 1 MiB', async (encoding) => {
+    const asked = Array.from({ length: 4_000 }, (_, id) => ({ id, op: 'outcomes' }))
+    if (encoding === 'JSON') client.say(asked)
+    else client.pack(asked)
+    const ids: unknown[] = []
+    let frames = 0
+    while (ids.length < asked.length) {
+      const frame = await client.nextFrame()
+      frames += 1
+      expect(frame.payload.length).toBeLessThanOrEqual(FRAME_BYTES_MAX)
+      ids.push(...(contentOf(frame) as { id: number }[]).map(({ id }) => id))
+    }
+    expect(ids).toEqual(asked.map(({ id }) => id))
+    expect(frames).toBeGreaterThan(1)
+  })
+
   it('single messages get single answers, even when they are answered together', async () => {
     server.shards.script = () => 'hold'
     for (let id = 0; id < 20; id++) client.say(redeem(id))

@@ -14,6 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { crc32 } from 'node:zlib'
 import { open } from 'lmdb'
 import { expect, test } from 'vitest'
@@ -117,7 +118,8 @@ test.each([120, 9_000])(
       flipByte(path, at)
       const outcome = outcomeOf(dataDir)
       if (outcome instanceof JournalError) found++
-      else expect(outcome, `byte ${at}`).toEqual(byShard(source.written))
+      const harmless = isDeepStrictEqual(outcome, byShard(source.written))
+      expect(harmless || outcome instanceof JournalError, `byte ${at}`).toBe(true)
       flipByte(path, at)
     }
     expect(found).toBeGreaterThan(100)
@@ -143,8 +145,11 @@ test('a file shorter than its meta pages say ends in a sentence, at any length',
     truncateSync(path, length)
     const outcome = outcomeOf(dataDir)
     // The last pages may be free ones: nothing is missing then.
-    if (outcome instanceof JournalError) expect(outcome.code).toBe('JOURNAL_TRUNCATED')
-    else expect(outcome).toEqual(byShard(source.written))
+    const harmless = isDeepStrictEqual(outcome, byShard(source.written))
+    expect(harmless || (outcome instanceof JournalError && outcome.code), `${length} bytes`).toBeOneOf([
+      true,
+      'JOURNAL_TRUNCATED',
+    ])
   }
   writeFileSync(path, whole)
   truncateSync(path, whole.length >> 1)

@@ -1,7 +1,8 @@
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { openOrCreateDeployment, readDeployment } from '../../persistence/deployment.ts'
+import { type Deployment, openOrCreateDeployment, readDeployment } from '../../persistence/deployment.ts'
+import { JournalError } from '../../persistence/errors.ts'
 import { errorOf, flipByte, temporaryDirectory } from './support.ts'
 
 const now = () => 1_764_000_000_123
@@ -65,13 +66,10 @@ test('no flipped byte of the file gives another deployment', () => {
   let found = 0
   for (let at = 0; at < size; at++) {
     flipByte(path, at)
-    try {
-      // White space may change.
-      expect(readDeployment(dataDir)).toEqual(made)
-    } catch (error) {
-      expect(error).toHaveProperty('code', expect.stringMatching(/^(JOURNAL_DAMAGED|JOURNAL_NEWER_FORMAT)$/))
-      found++
-    }
+    const outcome = readOrCode(dataDir)
+    if (typeof outcome === 'string') found++
+    // Where the byte does not matter (white space), the deployment is the same.
+    expect([made, 'JOURNAL_DAMAGED', 'JOURNAL_NEWER_FORMAT']).toContainEqual(outcome)
     flipByte(path, at)
   }
   expect(found).toBeGreaterThan(150)
@@ -84,3 +82,12 @@ test('a log without its deployment is not given a new one', () => {
   expect(error.code).toBe('JOURNAL_DAMAGED')
   expect(error.message).toContain('holds a log but no deployment.json')
 })
+
+function readOrCode(dataDir: string): Deployment | string {
+  try {
+    return readDeployment(dataDir)
+  } catch (error) {
+    if (error instanceof JournalError) return error.code
+    throw error
+  }
+}

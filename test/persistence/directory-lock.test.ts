@@ -49,8 +49,10 @@ test('a process with the same id that started at another time or boot is not the
     const dataDir = temporaryDirectory()
     lockDirectory(dataDir)
     const path = join(dataDir, 'process.lock')
-    writeFileSync(path, JSON.stringify({ ...(JSON.parse(readFileSync(path, 'utf8')) as object), ...other }))
-    lockDirectory(dataDir).release()
+    const held = readFileSync(path, 'utf8')
+    writeFileSync(path, JSON.stringify({ ...(JSON.parse(held) as object), ...other }))
+    lockDirectory(dataDir)
+    expect(readFileSync(path, 'utf8')).toBe(held)
   }
 })
 
@@ -66,7 +68,8 @@ test('the same process cannot take the directory twice', () => {
 test('a lock that was cut off is taken over', () => {
   const dataDir = temporaryDirectory()
   writeFileSync(join(dataDir, 'process.lock'), '{"pid": 1')
-  lockDirectory(dataDir).release()
+  lockDirectory(dataDir)
+  expect(readFileSync(join(dataDir, 'process.lock'), 'utf8')).toContain(`"pid":${process.pid}`)
 })
 
 test('of many processes that find a stale lock at once, exactly one gets it', async () => {

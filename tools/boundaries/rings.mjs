@@ -23,7 +23,7 @@ const AREAS = [
   { name: 'engine/shard', ring: 'shell', prefixes: ['engine/shard/'] },
   { name: 'engine/transport', ring: 'shell', prefixes: ['engine/transport/'] },
   { name: 'engine/routing', ring: 'shell', prefixes: ['engine/routing'] },
-  { name: 'engine/supervisor', ring: 'shell', prefixes: ['engine/supervisor'] },
+  { name: 'engine/supervisor', ring: 'shell', prefixes: ['engine/supervisor', 'engine/worker-entry'] },
   { name: 'engine/clock', ring: 'shell', prefixes: ['engine/clock'] },
   { name: 'persistence', ring: 'shell', prefixes: ['persistence/'] },
   { name: 'gateway', ring: 'shell', prefixes: ['gateway/'] },

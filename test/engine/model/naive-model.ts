@@ -58,7 +58,12 @@ export interface ModelVerdict {
 }
 
 export type ModelAnswer =
-  | { readonly kind: 'REFUSED'; readonly refusal: RefusalCode; readonly couponIndex?: number; readonly retryAfterMs: number }
+  | {
+      readonly kind: 'REFUSED'
+      readonly refusal: RefusalCode
+      readonly couponIndex?: number
+      readonly retryAfterMs: number
+    }
   | { readonly kind: 'VALIDATED'; readonly verdicts: readonly ModelVerdict[]; readonly price: NaivePrice | null }
   | { readonly kind: 'RESERVATION'; readonly again: boolean; readonly reservation: ModelReservation }
   | { readonly kind: 'REDEMPTION'; readonly replayed: boolean; readonly redemption: ModelRedemption }
@@ -139,7 +144,8 @@ export class NaiveModel {
     if (isExpired(coupon, nowMs) && !isExpiredAfter) return refuse('INVALID_TRANSITION')
     const taken = this.uses(coupon) + this.reserved(coupon, nowMs)
     if (definition.maxUses !== null && definition.maxUses < taken) return refuse('INVALID_TRANSITION')
-    if (coupon.definition.maxUsesPerUser === null && definition.maxUsesPerUser !== null) coupon.userLimitSince = this.tick
+    if (coupon.definition.maxUsesPerUser === null && definition.maxUsesPerUser !== null)
+      coupon.userLimitSince = this.tick
     this.change(coupon, definition, nowMs)
     return { kind: 'COUPON', coupon }
   }
@@ -399,7 +405,9 @@ export class NaiveModel {
 
   private redemptionOf(order: string, coupons: readonly (ModelCoupon | null)[]): ModelRedemption | null {
     for (const coupon of coupons) {
-      const found = this.redemptions.find((one) => one.order === order && coupon !== null && one.coupons.includes(coupon))
+      const found = this.redemptions.find(
+        (one) => one.order === order && coupon !== null && one.coupons.includes(coupon),
+      )
       if (found !== undefined) return found
     }
     return null
@@ -508,7 +516,12 @@ function isSameCart(a: Cart, b: Cart): boolean {
 }
 
 function priceOf(coupons: readonly (ModelCoupon | null)[], cart: Cart | null): NaivePrice | null {
-  return cart === null ? null : naivePrice(cart, (coupons as ModelCoupon[]).map((coupon) => coupon.definition.offer))
+  return cart === null
+    ? null
+    : naivePrice(
+        cart,
+        (coupons as ModelCoupon[]).map((coupon) => coupon.definition.offer),
+      )
 }
 
 function cartRefusal(coupon: ModelCoupon, cart: Cart): RefusalCode | null {

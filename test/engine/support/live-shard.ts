@@ -75,7 +75,14 @@ export class LiveShard {
     const { flushing } = this.actor
     if (flushing.isEmpty) return
     const { firstSeq, eventCount, timeMs, length } = flushing
-    this.log.entries.push({ firstSeq, eventCount, timeMs, events: flushing.events.slice(0, length), start: 0, end: length })
+    this.log.entries.push({
+      firstSeq,
+      eventCount,
+      timeMs,
+      events: flushing.events.slice(0, length),
+      start: 0,
+      end: length,
+    })
     flushing.begin(0, 0)
   }
 
