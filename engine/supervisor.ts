@@ -169,6 +169,7 @@ export class Engine {
         thread.isReady = true
         if (this.isReady) {
           this.readyMs = performance.now()
+          for (const { worker } of this.threads) worker.postMessage({ type: 'serve' })
           this.resolveStarted()
         }
         return

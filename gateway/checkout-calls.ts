@@ -10,12 +10,16 @@ import { invalid, type Problem } from './problem.ts'
 import { startQuotes } from './quotes.ts'
 import { redemptionText, reservationText, validatedText, verdictsText } from './render-checkout.ts'
 import { answerOf, refusalProblem, ShardCall } from './shard-call.ts'
+import type { CheckoutScanner } from './scan-checkout.ts'
 import type { Router } from '../engine/routing.ts'
 import { type CheckoutCommand, COMMAND, type CouponRef } from '../protocol/commands.ts'
 import { formatId } from '../protocol/ids.ts'
 import { OUTCOME, type Outcome, type Refused } from '../protocol/outcomes.ts'
 
 type CheckoutType = CheckoutCommand['type']
+
+/** The operations here; QUOTE is a way to do one of them. */
+type CodesType = Exclude<CheckoutType, typeof COMMAND.QUOTE>
 
 class CodesCall extends ShardCall {
   private readonly codes: readonly string[]
@@ -27,6 +31,12 @@ class CodesCall extends ShardCall {
 
   begin(shard: number, type: CheckoutType, input: CheckoutInput): void {
     this.send(shard, checkoutCommand(type, refsOf(input.codes), input))
+  }
+
+  /** For a command that stands in the writer already. */
+  beginWritten(shard: number): void {
+    const { transport, writer } = this.ports
+    transport.call(shard, writer.buf, writer.pos, this)
   }
 
   protected override concluded(shard: number, outcome: Outcome): void {
@@ -92,7 +102,7 @@ export function refsOf(codes: readonly string[]): CouponRef<string>[] {
 const ONE_SHARD_ONLY =
   'these codes live on several shards; reserving and redeeming such a set in one call is not available yet'
 
-function operation(name: string, type: CheckoutType, decode: (body: unknown) => CheckoutInput): Operation {
+function operation(name: string, type: CodesType, decode: (body: unknown) => CheckoutInput): Operation {
   return {
     name,
     roles: ['checkout'],
@@ -106,6 +116,11 @@ function operation(name: string, type: CheckoutType, decode: (body: unknown) => 
       if (shard >= 0) new CodesCall(ports, sink, decoded.codes).begin(shard, type, decoded)
       else if (type === COMMAND.VALIDATE) startQuotes(ports, sink, decoded, false)
       else sink.refused(invalid('/codes', ONE_SHARD_ONLY), '')
+    },
+    startBytes(ports: OperationPorts, scanner: CheckoutScanner, bytes: Uint8Array, sink: AnswerSink): boolean {
+      if (!scanner.scan(type, bytes, ports.writer)) return false
+      new CodesCall(ports, sink, [scanner.code]).beginWritten(scanner.shard)
+      return true
     },
   }
 }

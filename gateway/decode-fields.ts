@@ -92,7 +92,7 @@ export function currencyAt(value: unknown, pointer: string): string {
 }
 
 /** Form only; `schemas.ts` serves the same. Leap seconds have no number of their own in this program's time. */
-export const TIME_FORM = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?(?:Z|[+-]00:00)$/
+const TIME_FORM = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?(?:Z|[+-]00:00)$/
 
 /** RFC 3339 in UTC as milliseconds; digits beyond milliseconds are cut off. From 1970 to 9999. */
 export function timeAt(value: unknown, pointer: string): number {

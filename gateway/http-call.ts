@@ -21,7 +21,7 @@ import type { Answer, AnswerSink, OperationInput } from './operations.ts'
 import { invalid, type Problem, problem, problemBody } from './problem.ts'
 import { parseBody } from './read-body.ts'
 import type { Route } from './routes.ts'
-import { startOperation } from './start-operation.ts'
+import { startFromBytes, startOperation } from './start-operation.ts'
 import { statusLine } from './status-lines.ts'
 
 const TOO_MANY: Problem = {
@@ -119,6 +119,8 @@ export class HttpCall implements AnswerSink, OperationInput {
     this.isEntered = true
     this.begunMs = this.services.nowMs()
     if (bytes !== null) {
+      const { ports, scanner } = this.services
+      if (startFromBytes(this.route.operation, ports, this.caller, scanner, bytes, this)) return
       try {
         this.body = parseBody(bytes)
       } catch (error) {

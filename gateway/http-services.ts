@@ -5,9 +5,11 @@ import type { Admission } from './admission.ts'
 import type { Report } from './log.ts'
 import type { OperationPorts } from './operations.ts'
 import type { RequestIds } from './request-ids.ts'
+import type { CheckoutScanner } from './scan-checkout.ts'
 
 export interface HttpServices {
   readonly ports: OperationPorts
+  readonly scanner: CheckoutScanner
   readonly admission: Admission
   readonly requestIds: RequestIds
   readonly report: Report

@@ -120,7 +120,7 @@ const DESCRIPTIONS: Readonly<Record<number, string>> = {
 }
 
 /** The document as a value. */
-export function openApi(): Json {
+function openApi(): Json {
   const paths: Record<string, Record<string, Json>> = {}
   for (const route of ROUTES) {
     const methods = (paths[route.path] ??= {})

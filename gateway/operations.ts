@@ -10,6 +10,7 @@
  */
 import type { Caller, Role } from './authenticate.ts'
 import type { Problem } from './problem.ts'
+import type { CheckoutScanner } from './scan-checkout.ts'
 import type { Router } from '../engine/routing.ts'
 import type { ShardTransport } from '../engine/transport/port.ts'
 import type { ByteWriter } from '../protocol/bytes.ts'
@@ -64,4 +65,14 @@ export interface Operation {
   /** Beside `operations`, which may do everything. */
   readonly roles: readonly Role[]
   start(ports: OperationPorts, input: OperationInput, sink: AnswerSink): void
+  /**
+   * A faster start from the bytes of a JSON body, which are valid during the call only. False: it does not take this body,
+   * and nothing was done; parse it and use `start`. Absent: there is none.
+   */
+  readonly startBytes?: (
+    ports: OperationPorts,
+    scanner: CheckoutScanner,
+    bytes: Uint8Array,
+    sink: AnswerSink,
+  ) => boolean
 }

@@ -98,7 +98,7 @@ function couponsText(shard: number, coupons: readonly NamedCoupon[], price: Pric
 }
 
 /** `coupons` names the coupons in the order of the price's amounts. */
-export function discountText(price: PriceFact, coupons: readonly (NamedCoupon | string)[]): string {
+function discountText(price: PriceFact, coupons: readonly (NamedCoupon | string)[]): string {
   const total = totalOf(price)
   return (
     `{"currency":"${currencyName(price.currency)}","total":${total},"subtotal":${price.subtotalMinor},` +

@@ -51,7 +51,7 @@ export const ROUTES: readonly Route[] = [
 ]
 
 /** Paths of the operator, served beside the table. */
-export const OPERATOR_PATHS = ['/livez', '/readyz', '/metrics', '/v1/openapi.json'] as const
+const OPERATOR_PATHS = ['/livez', '/readyz', '/metrics', '/v1/openapi.json'] as const
 
 /** Segments of literal paths, which no `{coupon}` may stand for when methods are listed. */
 const LITERALS: ReadonlySet<string> = new Set(['search', 'generate', 'locked', 'redeem'])

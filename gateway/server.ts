@@ -23,6 +23,7 @@ import { invalid, problem } from './problem.ts'
 import { isJsonType } from './read-body.ts'
 import { RequestIds } from './request-ids.ts'
 import { type Route, ROUTES } from './routes.ts'
+import { CheckoutScanner } from './scan-checkout.ts'
 import type { Router } from '../engine/routing.ts'
 import type { ShardTransport } from '../engine/transport/port.ts'
 import { ByteWriter } from '../protocol/bytes.ts'
@@ -84,6 +85,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const failed = (error: unknown): void => report.failed(error)
   const services: HttpServices = {
     ports: { transport, router, random, failed, writer: new ByteWriter() },
+    scanner: new CheckoutScanner(router),
     admission: new Admission(),
     requestIds: new RequestIds(random),
     report,
@@ -113,7 +115,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const stop = async (): Promise<void> => {
     stopping = true
     us_listen_socket_close(socket)
-    await settledWithin(options.drainMs ?? DRAIN_MS_MAX, [services.admission.idle(), sessions?.close()])
+    await settledWithin(options.drainMs ?? DRAIN_MS_MAX, [
+      services.admission.idle(),
+      sessions?.close() ?? Promise.resolve(),
+    ])
     app.close()
   }
   let stopped: Promise<void> | null = null
@@ -129,7 +134,7 @@ async function listen(app: TemplatedApp, host: string, port: number): Promise<us
   })
 }
 
-async function settledWithin(limitMs: number, work: readonly (Promise<void> | undefined)[]): Promise<void> {
+async function settledWithin(limitMs: number, work: readonly Promise<void>[]): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, limitMs)

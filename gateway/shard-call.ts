@@ -8,7 +8,7 @@
 import { positionText } from './json-text.ts'
 import type { Answer, AnswerSink, OperationPorts } from './operations.ts'
 import { OVERLOADED_RETRY_AFTER_S } from './limits.ts'
-import { type Problem, problem, type ProblemCode } from './problem.ts'
+import { type Problem, problem } from './problem.ts'
 import { type ReplyHandler, SETTLED, type Settled } from '../engine/transport/port.ts'
 import type { ByteReader } from '../protocol/bytes.ts'
 import { writeCommand } from '../protocol/command-codec.ts'
@@ -107,7 +107,7 @@ export abstract class ShardCall implements ReplyHandler {
 
 /** A shard's refusal of a call whose codes, if any, the client does not need to be told. */
 export function refusalProblem(outcome: Refused): Problem {
-  return { ...problem(codeOf(outcome), outcome.detail), retryAfterSeconds: retryAfterSeconds(outcome) }
+  return { ...problem(outcome.refusal, outcome.detail), retryAfterSeconds: retryAfterSeconds(outcome) }
 }
 
 /** The same for a coupon that stood in the path: what is not there is 404. */
@@ -116,17 +116,12 @@ export function refusalOfPath(outcome: Refused): Problem {
   return outcome.refusal === 'COUPON_NOT_FOUND' ? { ...found, status: 404 } : found
 }
 
-function codeOf(outcome: Refused): ProblemCode {
-  return outcome.refusal
-}
-
 /** At least 1 where it is known or the contract promises it. */
 function retryAfterSeconds(outcome: Refused): number {
   if (outcome.retryAfterMs === 0 && outcome.refusal !== 'COUPON_LOCKED') return 0
   return Math.max(1, Math.ceil(outcome.retryAfterMs / 1_000))
 }
 
-/** A call whose coupon stands in the path, answered or refused by one outcome. */
 export function isRefused(outcome: Outcome): outcome is Refused {
   return outcome.type === OUTCOME.REFUSED
 }

@@ -1,10 +1,11 @@
 /**
  * The one door into operations: role, then the operation, and every fault of a request turned into a problem.
  */
-import { forbidden } from './authenticate.ts'
+import { type Caller, forbidden } from './authenticate.ts'
 import { BadField } from './decode-fields.ts'
 import type { AnswerSink, Operation, OperationInput, OperationPorts } from './operations.ts'
 import { invalid, problem } from './problem.ts'
+import type { CheckoutScanner } from './scan-checkout.ts'
 
 /** Never throws. The sink is told once, perhaps before this returns; `input` must stay as it is until then. */
 export function startOperation(
@@ -28,4 +29,20 @@ export function startOperation(
       ports.failed(error)
     }
   }
+}
+
+/**
+ * The same from the bytes of a body, where the operation has a way for them. False: it has none, or it does not take this
+ * body; nothing was done.
+ */
+export function startFromBytes(
+  operation: Operation,
+  ports: OperationPorts,
+  caller: Caller,
+  scanner: CheckoutScanner,
+  bytes: Uint8Array,
+  sink: AnswerSink,
+): boolean {
+  if (operation.startBytes === undefined || forbidden(caller, operation.roles) !== null) return false
+  return operation.startBytes(ports, scanner, bytes, sink)
 }

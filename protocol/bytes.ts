@@ -246,7 +246,7 @@ export class ByteReader {
         scale *= 128
       } while (byte > 127 && at < this.end)
     }
-    assert(at <= this.end, 'read past the end of a frame')
+    assert(at <= this.end && byte <= 127, 'read past the end of a frame')
     this.pos = at
     return value
   }

@@ -7,6 +7,7 @@ import type { ByteReader, ByteWriter } from './bytes.ts'
 import { readDefinition, readOffer, writeDefinition, writeOffer } from './coupon.ts'
 import {
   COUPON_STATUSES,
+  type IdText,
   type NamedCoupon,
   type Outcome,
   OUTCOME,
@@ -28,7 +29,7 @@ export function readPosition(r: ByteReader): Position {
   return { shard: r.u16(), seq: r.varint(), timeMs: r.varint() }
 }
 
-export function writeOutcome(w: ByteWriter, outcome: Outcome): void {
+export function writeOutcome(w: ByteWriter, outcome: Outcome<IdText>): void {
   w.u8(outcome.type)
   switch (outcome.type) {
     case OUTCOME.REFUSED:
@@ -52,8 +53,9 @@ export function writeOutcome(w: ByteWriter, outcome: Outcome): void {
       w.u8(outcome.again ? 1 : 0)
       w.varint(outcome.seq)
       w.u8(RESERVATION_STATUSES.indexOf(outcome.status))
-      w.text(outcome.userId)
-      w.maybeText(outcome.orderId)
+      writeId(w, outcome.userId)
+      w.u8(outcome.orderId === null ? 0 : 1)
+      if (outcome.orderId !== null) writeId(w, outcome.orderId)
       w.varint(outcome.startedAtMs)
       w.varint(outcome.expiresAtMs)
       writeCoupons(w, outcome.coupons)
@@ -65,8 +67,8 @@ export function writeOutcome(w: ByteWriter, outcome: Outcome): void {
       w.varint(outcome.seq)
       w.varint(outcome.atMs)
       w.varint(outcome.reservationSeq)
-      w.text(outcome.userId)
-      w.text(outcome.orderId)
+      writeId(w, outcome.userId)
+      writeId(w, outcome.orderId)
       writeCoupons(w, outcome.coupons)
       writePrice(w, outcome.price)
       w.u8(outcome.reversed === null ? 0 : 1)
@@ -188,6 +190,11 @@ export function readOutcome(r: ByteReader): Outcome {
     default:
       assert(false, `outcome type ${type} is unknown`)
   }
+}
+
+function writeId(w: ByteWriter, id: IdText): void {
+  if (typeof id === 'string') w.text(id)
+  else w.range(id)
 }
 
 function writeRefusal(w: ByteWriter, refusal: RefusalCode | null): void {

@@ -4,6 +4,7 @@
  * Facts of reservations and redemptions are handed out as the log tells them, so that a first answer, a replayed one and
  * a read by id are made from the same thing.
  */
+import type { Bytes } from './bytes.ts'
 import type { CouponDefinition } from './coupon.ts'
 import type { PriceFact } from './price.ts'
 import type { RefusalCode } from './refusals.ts'
@@ -20,6 +21,12 @@ export const OUTCOME = {
   COUPON: 8,
   SHARD: 9,
 } as const
+
+/**
+ * Ids of users and orders: strings where a gateway reads an outcome; a shard, which has them as ranges of the log, writes
+ * them on without making strings of them.
+ */
+export type IdText = string | Bytes
 
 /** The state an answer was made from: after event `seq` of the shard, judged at `timeMs`. */
 export interface Position {
@@ -82,21 +89,21 @@ export interface NamedCoupon {
 export const RESERVATION_STATUSES = ['RESERVED', 'REDEEMED', 'RELEASED', 'EXPIRED'] as const
 export type ReservationStatus = (typeof RESERVATION_STATUSES)[number]
 
-export interface ReservationOutcome {
+export interface ReservationOutcome<Text extends IdText = string> {
   readonly type: typeof OUTCOME.RESERVATION
   /** It was there before this call. */
   readonly again: boolean
   readonly seq: number
   readonly status: ReservationStatus
-  readonly userId: string
-  readonly orderId: string | null
+  readonly userId: Text
+  readonly orderId: Text | null
   readonly startedAtMs: number
   readonly expiresAtMs: number
   readonly coupons: readonly NamedCoupon[]
   readonly price: PriceFact | null
 }
 
-export interface RedemptionOutcome {
+export interface RedemptionOutcome<Text extends IdText = string> {
   readonly type: typeof OUTCOME.REDEMPTION
   /** The first answer again. */
   readonly replayed: boolean
@@ -104,8 +111,8 @@ export interface RedemptionOutcome {
   readonly atMs: number
   /** 0: direct. */
   readonly reservationSeq: number
-  readonly userId: string
-  readonly orderId: string
+  readonly userId: Text
+  readonly orderId: Text
   readonly coupons: readonly NamedCoupon[]
   readonly price: PriceFact
   readonly reversed: { readonly atMs: number; readonly reason: string } | null
@@ -156,12 +163,12 @@ export interface ShardOutcome {
   readonly stateBytes: number
 }
 
-export type Outcome =
+export type Outcome<Text extends IdText = string> =
   | Refused
   | Validated
   | Quoted
-  | ReservationOutcome
-  | RedemptionOutcome
+  | ReservationOutcome<Text>
+  | RedemptionOutcome<Text>
   | ColumnsOutcome
   | Released
   | CouponOutcome

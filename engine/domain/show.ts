@@ -3,8 +3,8 @@
  * only the log knows. Used for first answers, replays and reads alike, so these cannot differ.
  */
 import { assert } from '../../protocol/assert.ts'
-import { textOf } from '../../protocol/bytes.ts'
-import { EVENT } from '../../protocol/events.ts'
+import { type Bytes, textOf } from '../../protocol/bytes.ts'
+import { EVENT, type Redeemed } from '../../protocol/events.ts'
 import {
   type CouponOutcome,
   type NamedCoupon,
@@ -34,7 +34,7 @@ export function showReservation(
   seq: number,
   again: boolean,
   nowMs: number,
-): ReservationOutcome {
+): ReservationOutcome<Bytes> {
   const standing = standingOf(state, seq, nowMs, history)
   const past = history.at(seq)
   assert(standing !== null && past !== null, `no reservation at ${seq}`)
@@ -44,8 +44,8 @@ export function showReservation(
     again,
     seq,
     status: statusOf(standing),
-    userId: textOf(user),
-    orderId: order === null ? null : textOf(order),
+    userId: user,
+    orderId: order,
     startedAtMs: past.atMs,
     expiresAtMs: expiryOf(state, standing, history),
     coupons: namedCoupons(state, ordinals),
@@ -73,12 +73,17 @@ function priceOf(state: ShardState, standing: Standing, history: History) {
   return end !== null && end.event.type === EVENT.REDEEMED ? end.event.price : standing.begin.price
 }
 
+/** A redemption that was made this moment, by the event in hand: nobody can have reversed it yet. */
+export function showNewRedemption(state: ShardState, event: Redeemed, nowMs: number): RedemptionOutcome<Bytes> {
+  return redemptionOutcome(state, event, state.seq, false, nowMs, null)
+}
+
 export function showRedemption(
   state: ShardState,
   history: History,
   seq: number,
   replayed: boolean,
-): RedemptionOutcome {
+): RedemptionOutcome<Bytes> {
   const past = history.at(seq)
   assert(past !== null && past.event.type === EVENT.REDEEMED, `no redemption at ${seq}`)
   const { event, atMs } = past
@@ -88,14 +93,25 @@ export function showRedemption(
     reversal !== null && reversal.event.type === EVENT.REDEMPTION_REVERSED
       ? { atMs: reversal.atMs, reason: reversal.event.reason }
       : null
+  return redemptionOutcome(state, event, seq, replayed, atMs, reversed)
+}
+
+function redemptionOutcome(
+  state: ShardState,
+  event: Redeemed,
+  seq: number,
+  replayed: boolean,
+  atMs: number,
+  reversed: RedemptionOutcome['reversed'],
+): RedemptionOutcome<Bytes> {
   return {
     type: OUTCOME.REDEMPTION,
     replayed,
     seq,
     atMs,
     reservationSeq: event.reservationSeq,
-    userId: textOf(event.user),
-    orderId: textOf(event.order),
+    userId: event.user,
+    orderId: event.order,
     coupons: namedCoupons(state, event.ordinals),
     price: event.price,
     reversed,

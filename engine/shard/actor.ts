@@ -15,7 +15,7 @@ import { type CheckoutCommand, COMMAND, type Command, type RedeemColumns } from 
 import { currencyName } from '../../protocol/currency.ts'
 import { EVENT, type Event, type Redeemed } from '../../protocol/events.ts'
 import { writeOutcome, writePosition } from '../../protocol/outcome-codec.ts'
-import { type Outcome, OUTCOME, type Position } from '../../protocol/outcomes.ts'
+import { type IdText, type Outcome, OUTCOME, type Position } from '../../protocol/outcomes.ts'
 import { totalOf } from '../../protocol/price.ts'
 import { REFUSALS } from '../../protocol/refusals.ts'
 import { apply, applyRedeemed } from '../domain/apply.ts'
@@ -25,8 +25,8 @@ import { decideSweep, sweepIsDue } from '../domain/decide-sweep.ts'
 import { type Decision, LAST_EVENT, refused, resolve } from '../domain/decision.ts'
 import { DirectRows } from '../domain/direct-rows.ts'
 import { redemptionAt } from '../domain/retry.ts'
-import { ROWS_AHEAD, RowKeys } from '../domain/row-keys.ts'
-import { showCoupon, showRedemption, showReservation } from '../domain/show.ts'
+import { ROWS_FETCHED, RowKeys } from '../domain/row-keys.ts'
+import { showCoupon, showNewRedemption, showRedemption, showReservation } from '../domain/show.ts'
 import type { ShardState } from '../domain/state.ts'
 import { Entry } from './entry.ts'
 import { EntryHistory, type StoredEntries } from './history.ts'
@@ -115,13 +115,15 @@ export class ShardActor {
     return decision
   }
 
-  private outcomeOf({ answer }: Decision, nowMs: number): Outcome {
+  private outcomeOf({ answer, events }: Decision, nowMs: number): Outcome<IdText> {
     const { state, history } = this
     if (answer.type === OUTCOME.COUPON) return showCoupon(state, history, answer.ordinal, nowMs)
     if (answer.type === OUTCOME.RESERVATION) {
       return showReservation(state, history, this.sequence(answer.seq), answer.again, nowMs)
     }
     if (answer.type === OUTCOME.REDEMPTION) {
+      const last = events[events.length - 1]
+      if (last?.type === EVENT.REDEEMED) return showNewRedemption(state, last, nowMs)
       return showRedemption(state, history, this.sequence(answer.seq), answer.replayed)
     }
     return answer
@@ -158,9 +160,8 @@ export class ShardActor {
     const fast = this.rows.begin(state, ordinal, currency, nowMs)
     const countsUsers = state.definition(ordinal).maxUsesPerUser !== null
     let total = oneTotal ? this.totals.nextUint() : 0
-    for (let row = 0; row < Math.min(ROWS_AHEAD, count); row++) keys.warm(state, ordinal, row, countsUsers)
     for (let row = 0; row < count; row++) {
-      if (row + ROWS_AHEAD < count) keys.warm(state, ordinal, row + ROWS_AHEAD, countsUsers)
+      if (row % ROWS_FETCHED === 0) keys.warm(state, ordinal, row, Math.min(row + ROWS_FETCHED, count), countsUsers)
       keys.hand(state, row, users.buf, user, orders.buf, order)
       if (!oneTotal) total = this.totals.nextUint()
       const event = fast ? this.rows.redeem(state, user, order, total) : null

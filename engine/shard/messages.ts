@@ -14,7 +14,11 @@ export interface WorkerSettings {
   readonly replies: SharedArrayBuffer
 }
 
-export type ToWorker = { readonly type: 'stop' }
+/**
+ * `serve` comes when every worker is ready: none may begin a segment of its lane while another still looks at what the log
+ * holds, or a segment without a record yet would be taken for one that a killed process left behind, and sealed.
+ */
+export type ToWorker = { readonly type: 'serve' } | { readonly type: 'stop' }
 
 export type FromWorker =
   | { readonly type: 'progress'; readonly events: number; readonly bytes: number; readonly bytesTotal: number }

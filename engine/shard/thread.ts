@@ -62,11 +62,24 @@ async function run(settings: WorkerSettings): Promise<void> {
     onFailed: (error) => fail(error, true),
     onClockDiffered: (gapMs) => tell({ type: 'clockDiffered', gapMs }),
   })
-  serve(lane, requests, journal)
+  listen(lane, requests, journal)
   tell({ type: 'ready', events: recovered.events, elapsedMs: performance.now() - startedMs })
 }
 
-function serve(lane: Lane, requests: RingConsumer, journal: Journal): void {
+function listen(lane: Lane, requests: RingConsumer, journal: Journal): void {
+  let stopServing = (): void => {}
+  port?.on('message', ({ type }: ToWorker) => {
+    if (type === 'serve') {
+      stopServing = serve(lane, requests)
+    } else {
+      stopServing()
+      void stop(lane, journal)
+    }
+  })
+}
+
+/** Returns what ends the timers. */
+function serve(lane: Lane, requests: RingConsumer): () => void {
   const turn = (): void => {
     guarded(() => lane.turn())
     lane.whenListening(() => requests.whenReadable(turn))
@@ -74,12 +87,10 @@ function serve(lane: Lane, requests: RingConsumer, journal: Journal): void {
   requests.whenReadable(turn)
   const sweeper = setInterval(() => guarded(() => lane.sweep()), SWEEP_EVERY_MS)
   const bounder = setInterval(() => lane.boundOrderMemory(), ORDER_MEMORY_EVERY_MS)
-  port?.once('message', (message: ToWorker) => {
-    assert(message.type === 'stop', 'unknown message to a worker')
+  return () => {
     clearInterval(sweeper)
     clearInterval(bounder)
-    void stop(lane, journal)
-  })
+  }
 }
 
 async function stop(lane: Lane, journal: Journal): Promise<void> {

@@ -22,6 +22,12 @@ const HEADER_BYTES = HEADER_INTS * 4
 const FRAME_BYTES = 12
 const WRAP_MARK = 0xffffffff
 
+/**
+ * A long turn rings before its end, so that the other side works on the first frames while the later ones are made. Without
+ * it, gateway, worker and disk take turns in lockstep under a closed load.
+ */
+const FRAMES_PER_RING = 32
+
 /** Shared memory for a ring of `capacityBytes`, a power of two of at most 2^30. */
 export function ringMemory(capacityBytes: number): SharedArrayBuffer {
   if (capacityBytes > 2 ** 30 || (capacityBytes & (capacityBytes - 1)) !== 0) {
@@ -47,6 +53,8 @@ class RingEnd {
 export class RingProducer extends RingEnd {
   /** Bytes ever written, modulo 2^32; only this thread changes it. */
   private head = 0
+  /** Frames pushed since the consumer was last woken. */
+  private unannounced = 0
   /** The consumer's position as last seen; read again only when the ring looks full. */
   private tail = 0
 
@@ -55,7 +63,7 @@ export class RingProducer extends RingEnd {
     return this.capacity / 2 - FRAME_BYTES - 4
   }
 
-  /** Copies a frame in; false when there is no room. Visible to the consumer at once, but it is not woken: see `ring`. */
+  /** Copies a frame in; false when there is no room. Visible to the consumer at once; it is woken by `ring`. */
   push(wordA: number, wordB: number, payload: Uint8Array, start: number, end: number): boolean {
     const length = end - start
     const size = FRAME_BYTES + ((length + 3) & ~3)
@@ -75,6 +83,7 @@ export class RingProducer extends RingEnd {
     copyInto(this.data, at + FRAME_BYTES, payload, start, end)
     this.head = (this.head + size) >>> 0
     Atomics.store(this.header, HEAD, this.head | 0)
+    if (++this.unannounced >= FRAMES_PER_RING) this.ring()
     return true
   }
 
@@ -86,6 +95,7 @@ export class RingProducer extends RingEnd {
 
   /** Wakes the consumer if it sleeps. Call once a turn, after the last push. */
   ring(): void {
+    this.unannounced = 0
     if (Atomics.load(this.header, SLEEPING) === 1 && Atomics.exchange(this.header, SLEEPING, 0) === 1) {
       Atomics.notify(this.header, SLEEPING)
     }

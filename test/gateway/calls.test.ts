@@ -111,10 +111,13 @@ describe('redemptions', () => {
     ])
   })
 
-  test.each(['rdm_', 'rdm_zz5', 'rsv_091', 'rdm_0901', 'x'])('the id %s is not found without asking a shard', async (id) => {
-    const answer = await call('/v1/redemptions/{id}', { path: `/v1/redemptions/${id}` })
-    expect(answer).toMatchObject({ status: 404, json: { code: 'REDEMPTION_NOT_FOUND' } })
-  })
+  test.each(['rdm_', 'rdm_zz5', 'rsv_091', 'rdm_0901', 'x'])(
+    'the id %s is not found without asking a shard',
+    async (id) => {
+      const answer = await call('/v1/redemptions/{id}', { path: `/v1/redemptions/${id}` })
+      expect(answer).toMatchObject({ status: 404, json: { code: 'REDEMPTION_NOT_FOUND' } })
+    },
+  )
 })
 
 describe('reservations', () => {
@@ -151,14 +154,25 @@ describe('reservations', () => {
     expect(asked()).toEqual([
       { shard: 2, type: COMMAND.GET_RESERVATION, seq: 32 },
       { shard: 2, type: COMMAND.EXTEND_RESERVATION, reservationSeq: 32, ttlSeconds: 90 },
-      { shard: 2, type: COMMAND.REDEEM_RESERVATION, reservationSeq: 32, order: 'o1', cart: CART_ASKED, allowLate: true },
+      {
+        shard: 2,
+        type: COMMAND.REDEEM_RESERVATION,
+        reservationSeq: 32,
+        order: 'o1',
+        cart: CART_ASKED,
+        allowLate: true,
+      },
       { shard: 2, type: COMMAND.RELEASE, reservationSeq: 32 },
     ])
   })
 
   test('a reservation redeemed twice by its order is replayed', async () => {
     const path = `/v1/reservations/${formatId('rsv_', 2, 32)}/redeem`
-    const answer = await call('/v1/reservations/{id}/redeem', post(path, { orderId: 'o1' }), redemption({ replayed: true }))
+    const answer = await call(
+      '/v1/reservations/{id}/redeem',
+      post(path, { orderId: 'o1' }),
+      redemption({ replayed: true }),
+    )
     expect(answer.status).toBe(200)
     expect(answer.headers).toMatchObject({ 'idempotent-replayed': 'true' })
   })
@@ -251,7 +265,15 @@ describe('the form for one coupon', () => {
     const again = await call(template, post(path, { userId: 'u1' }), reservation({ again: true }))
     expect(again.status).toBe(200)
     expect(asked()).toEqual([
-      { shard: home, type: COMMAND.RESERVE, coupons: [REF], user: 'u1', order: null, cart: TOTAL_ASKED, ttlSeconds: 300 },
+      {
+        shard: home,
+        type: COMMAND.RESERVE,
+        coupons: [REF],
+        user: 'u1',
+        order: null,
+        cart: TOTAL_ASKED,
+        ttlSeconds: 300,
+      },
       { shard: home, type: COMMAND.RESERVE, coupons: [REF], user: 'u1', order: null, cart: null, ttlSeconds: 300 },
     ])
   })
@@ -391,7 +413,11 @@ describe('coupons', () => {
     ['POST', '/enable', 'ENABLED'],
     ['DELETE', '', 'DELETED'],
   ])('%s %s switches', async (method, suffix, change) => {
-    const answer = await call(`/v1/coupons/{coupon}${suffix}`, { method, path: `/v1/coupons/SAVE10${suffix}` }, coupon())
+    const answer = await call(
+      `/v1/coupons/{coupon}${suffix}`,
+      { method, path: `/v1/coupons/SAVE10${suffix}` },
+      coupon(),
+    )
     expect(answer.status).toBe(200)
     expect(asked()).toEqual([{ shard: home, type: COMMAND.SWITCH_COUPON, coupon: REF, by: null, change }])
   })
@@ -454,7 +480,11 @@ describe('refusals', () => {
     [1_001, '2'],
     [300_000, '300'],
   ])('COUPON_LOCKED that may end in %d ms asks to come back in %s s', async (retryAfterMs, seconds) => {
-    const answer = await call('/v1/redemptions', post('/v1/redemptions', REDEEM), refused('COUPON_LOCKED', { retryAfterMs }))
+    const answer = await call(
+      '/v1/redemptions',
+      post('/v1/redemptions', REDEEM),
+      refused('COUPON_LOCKED', { retryAfterMs }),
+    )
     expect(answer.headers).toMatchObject({ 'retry-after': seconds })
   })
 

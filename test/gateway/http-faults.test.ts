@@ -27,13 +27,17 @@ afterAll(async () => {
 })
 afterEach(async () => {
   for (const client of clients.splice(0)) client.destroy()
-  // Whatever a test did, nothing is left behind and the next one is served.
+  await expectNothingLeft()
+})
+
+/** Whatever a test did, nothing is left behind and the next one is served. */
+async function expectNothingLeft(): Promise<void> {
   running.transport.script = () => redemption()
   expect((await send(running.gateway.port, { method: 'POST', path: '/v1/redemptions', body: REDEEM })).status).toBe(201)
   expect(running.transport.inFlight).toBe(0)
   const metrics = await send(running.gateway.port, { path: '/metrics' })
   expect(metrics.text).toContain('\ntearoff_http_in_flight 0\n')
-})
+}
 
 async function client(): Promise<RawClient> {
   const made = await RawClient.connect(running.gateway.port)
@@ -41,7 +45,10 @@ async function client(): Promise<RawClient> {
   return made
 }
 
-async function post(body: string | Buffer, headers: Record<string, string> = {}): Promise<Awaited<ReturnType<typeof send>>> {
+async function post(
+  body: string | Buffer,
+  headers: Record<string, string> = {},
+): Promise<Awaited<ReturnType<typeof send>>> {
   const raw = await client()
   const type = headers['content-type'] ?? 'application/json'
   const head = `POST /v1/redemptions HTTP/1.1\r\nhost: x\r\ncontent-type: ${type}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n`
@@ -71,7 +78,11 @@ describe('a body that is not what it should be', () => {
     ['deeply nested', '['.repeat(500_000), 'the body is not complete JSON'],
     ['a huge number', REDEEM_TEXT.replace('4999', '1e400'), 'has to be an integer from 0 to 2^53-1'],
     ['half a surrogate pair', REDEEM_TEXT.replace('"o1"', '"\\ud83d"'), 'holds half of a surrogate pair'],
-    ['a key of the prototype', REDEEM_TEXT.replace('{', '{"__proto__":{"isAdmin":true},'), 'is no field of this request'],
+    [
+      'a key of the prototype',
+      REDEEM_TEXT.replace('{', '{"__proto__":{"isAdmin":true},'),
+      'is no field of this request',
+    ],
   ])('%s', async (_what, body, detail) => {
     const answer = await post(body)
     contract.assertAnswer('POST', '/v1/redemptions', answer)
@@ -161,7 +172,9 @@ describe('a client that goes away', () => {
   async function settledAsAborted(count: number): Promise<void> {
     for (;;) {
       const { text: metrics } = await send(running.gateway.port, { path: '/metrics' })
-      const found = /tearoff_http_requests_total\{method="POST",route="\/v1\/redemptions",status="499"\} (\d+)/.exec(metrics)
+      const found = /tearoff_http_requests_total\{method="POST",route="\/v1\/redemptions",status="499"\} (\d+)/.exec(
+        metrics,
+      )
       if (Number(found?.[1] ?? 0) >= count) return
     }
   }
@@ -183,6 +196,7 @@ describe('a client that goes away', () => {
     raw.destroy()
     // The server has seen the end of this connection once it serves one that was opened after.
     await send(running.gateway.port, { path: '/livez' })
+    running.transport.script = () => redemption()
     running.transport.releaseHeld()
     await settledAsAborted(2)
   })

@@ -73,8 +73,8 @@ export class LogAudit {
         for (const ordinal of event.ordinals) {
           const coupon = this.coupons[ordinal] as AuditedCoupon
           coupon.uses++
-          // A reservation from before the limit is honoured, even where the user is at the limit by now.
-          this.check(seq, ordinal, isHeld && event.reservationSeq <= coupon.userLimitSinceSeq ? null : user)
+          // A reservation is honoured, even where the limit per user was set or lowered after it was made.
+          this.check(seq, ordinal, isHeld ? null : user)
         }
         return
       }

@@ -28,6 +28,7 @@ export class Walk {
   readonly model = new NaiveModel()
   private readonly plant: Plant
   private readonly met: Map<string, number>
+  private readonly redeems: StepOf<'redeem'>[] = []
   private nowMs = BEGIN_MS
 
   /** `met` counts what was answered, by the kind of answer or the code of the refusal. */
@@ -78,6 +79,11 @@ export class Walk {
       case 'validate':
         this.checkout(step)
         return
+      case 'retry': {
+        const redeem = this.redeems[this.redeems.length - 1 - step.latest]
+        if (redeem !== undefined) this.checkout(redeem)
+        return
+      }
       case 'redeemReservation': {
         const { latest, order, cart, late } = step
         const seq = this.reservationSeq(latest)
@@ -171,6 +177,7 @@ export class Walk {
         this.model.reserve({ ...call, user: user as string }, this.nowMs),
       )
     } else {
+      this.redeems.push(step)
       this.compare({ type: COMMAND.REDEEM, ...fields }, () =>
         this.model.redeem({ ...call, user: user as string, order: order as string }, this.nowMs),
       )
