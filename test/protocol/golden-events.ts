@@ -26,7 +26,7 @@ export const GOLDEN_EVENTS: readonly Golden[] = [
   {
     name: 'CouponCreated',
     event: { type: EVENT.COUPON_CREATED, ordinal: 7, by: 'key_1', definition: SUMMER },
-    hex: '',
+    hex: '47010701056b65795f31010853554d4d4552313000000200e807000103455552d10f0000000000010270390001010361707001010000010573686f6573000065020081b8ccea9c33',
   },
   {
     name: 'CouponChanged',
@@ -38,17 +38,17 @@ export const GOLDEN_EVENTS: readonly Golden[] = [
       reason: 'over',
       definition: couponWith('ABC', { validUntilMs: AT_MS }),
     },
-    hex: '',
+    hex: '3102ac02000201046f766572010341424300000200e8070000000000000000000000000000000000000000008180b3c19c33',
   },
   {
     name: 'CouponSwitched',
     event: { type: EVENT.COUPON_SWITCHED, ordinal: 7, by: null, change: 'DELETED' },
-    hex: '',
+    hex: '0403070002',
   },
   {
     name: 'CouponWindowPassed',
     event: { type: EVENT.COUPON_WINDOW_PASSED, ordinal: 7, edge: 'ENDED' },
-    hex: '',
+    hex: '03040701',
   },
   {
     name: 'Reserved, with an order and a price',
@@ -67,7 +67,7 @@ export const GOLDEN_EVENTS: readonly Golden[] = [
         lines: [{ lineId: 'a', amountMinor: 10_000, perCoupon: [1_000, 0] }],
       },
     },
-    hex: '',
+    hex: '270502070202753101026f31e0a7c5c19c330103a90c904ee807ea03ea03ea03010161904ee80700',
   },
   {
     name: 'Reserved, without a cart',
@@ -79,7 +79,7 @@ export const GOLDEN_EVENTS: readonly Golden[] = [
       expiresAtMs: AT_MS + 300_000,
       price: null,
     },
-    hex: '',
+    hex: '0e05010702c3bc00e0a7c5c19c3300',
   },
   {
     name: 'ReservationRepriced',
@@ -89,12 +89,12 @@ export const GOLDEN_EVENTS: readonly Golden[] = [
       ordinals: [7],
       price: { currency: EUR, subtotalMinor: 500, shippingMinor: 0, shippingDiscountMinor: 0, amounts: [50], lines: null },
     },
-    hex: '',
+    hex: '0b06c801010700a90cf40332',
   },
   {
     name: 'ReservationRetimed',
     event: { type: EVENT.RESERVATION_RETIMED, reservationSeq: 200, expiresAtMs: AT_MS + 600_000 },
-    hex: '',
+    hex: '0907c801c0cfd7c19c33',
   },
   {
     name: 'ReservationReleased',
@@ -104,7 +104,7 @@ export const GOLDEN_EVENTS: readonly Golden[] = [
       cause: 'COUPON_EXPIRED',
       expiresAtMs: AT_MS + 600_000,
     },
-    hex: '',
+    hex: '0a08c80102c0cfd7c19c33',
   },
   {
     name: 'Redeemed, directly',
@@ -117,7 +117,7 @@ export const GOLDEN_EVENTS: readonly Golden[] = [
       order: bytesOf('o1'),
       price: { currency: EUR, subtotalMinor: 5_000, shippingMinor: 0, shippingDiscountMinor: 0, amounts: [500], lines: null },
     },
-    hex: '',
+    hex: '10090007027531026f3100a90c8827f403',
   },
   {
     name: 'Redeemed, late, by a reservation of two coupons',
@@ -137,7 +137,7 @@ export const GOLDEN_EVENTS: readonly Golden[] = [
         lines: null,
       },
     },
-    hex: '',
+    hex: '1b0907c801020702027531026f3100a90cffffffffffffff0ff40300',
   },
   {
     name: 'RedemptionReversed',
@@ -149,12 +149,12 @@ export const GOLDEN_EVENTS: readonly Golden[] = [
       reason: 'refund',
       returnUse: true,
     },
-    hex: '',
+    hex: '100ac901010702753106726566756e6401',
   },
-  { name: 'OrdersForgotten', event: { type: EVENT.ORDERS_FORGOTTEN, beforeSeq: 1_000_000 }, hex: '' },
+  { name: 'OrdersForgotten', event: { type: EVENT.ORDERS_FORGOTTEN, beforeSeq: 1_000_000 }, hex: '040bc0843d' },
   {
     name: 'ClockDiffered',
     event: { type: EVENT.CLOCK_DIFFERED, wallMs: AT_MS + 5_000, stampedMs: AT_MS },
-    hex: '',
+    hex: '0d0c88a7b3c19c338080b3c19c33',
   },
 ]
