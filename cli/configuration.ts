@@ -38,7 +38,8 @@ export const SETTINGS = {
   DATA_DIR: 'folder of the log (./data)',
   WORKERS: 'threads that own shards (cores - 1, at least 1); may change at any start',
   SHARDS: 'shards of a new deployment, a power of two up to 1,024 (16); fixed once it is made',
-  DURABILITY: 'flush (on disk before the reply) or relaxed (flush within 50 ms); replicated comes with several machines',
+  DURABILITY:
+    'flush (on disk before the reply) or relaxed (flush within 50 ms); replicated comes with several machines',
   NATS_URL: 'not available yet',
   AUTH: 'on, or off (allowed on a loopback address only, and the default there)',
   RATE_LIMITS: 'off; limits come with campaigns',
@@ -59,7 +60,11 @@ export function settingsOfEnvironment(environment: Readonly<Record<string, strin
     if (!name.startsWith(PREFIX) || value === undefined) continue
     const setting = name.slice(PREFIX.length)
     if (!(setting in SETTINGS)) {
-      throw new ConfigurationError(`${name} is not a setting; there are ${Object.keys(SETTINGS).map((known) => PREFIX + known).join(', ')}`)
+      throw new ConfigurationError(
+        `${name} is not a setting; there are ${Object.keys(SETTINGS)
+          .map((known) => PREFIX + known)
+          .join(', ')}`,
+      )
     }
     settings[setting as SettingName] = value
   }
@@ -87,7 +92,9 @@ export function configuration(settings: Settings): Configuration {
 /** Settings of the contract whose function does not exist yet are refused: an option that does nothing would be a lie. */
 function refuseWhatIsMissing(settings: Settings): void {
   if (settings.NATS_URL !== undefined && settings.NATS_URL !== '') {
-    throw new ConfigurationError('TEAROFF_NATS_URL: several machines are not available yet; leave it unset to run in one process')
+    throw new ConfigurationError(
+      'TEAROFF_NATS_URL: several machines are not available yet; leave it unset to run in one process',
+    )
   }
   if (choice(settings, 'RATE_LIMITS', ['on', 'off'], 'off') === 'on') {
     throw new ConfigurationError('TEAROFF_RATE_LIMITS=on is not available yet; leave it off')

@@ -10,7 +10,10 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 const LEVELS_WITH_STACK = ['debug', 'trace']
 
 /** Says why, and returns the exit code for it. `logLevel` is the one of the settings where they could be read. */
-export function reportFailure(error: unknown, logLevel: string | undefined = process.env['TEAROFF_LOG_LEVEL']): ExitCode {
+export function reportFailure(
+  error: unknown,
+  logLevel: string | undefined = process.env['TEAROFF_LOG_LEVEL'],
+): ExitCode {
   if (logLevel !== undefined && LEVELS_WITH_STACK.includes(logLevel)) {
     process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : inspect(error)}\n`)
   }

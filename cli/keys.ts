@@ -26,7 +26,10 @@ export function addKeysCommand(program: Command): void {
     (flags: Record<string, unknown>) => list(dataDirOf(flags)),
   )
   withDataDir(
-    keys.command('revoke').description('end a key for ever').argument('<name>', 'its name, or its id as the list shows it'),
+    keys
+      .command('revoke')
+      .description('end a key for ever')
+      .argument('<name>', 'its name, or its id as the list shows it'),
   ).action((name: string, flags: Record<string, unknown>) => revoke(dataDirOf(flags), name))
 }
 
@@ -42,7 +45,9 @@ function create(flags: CreateFlags): void {
   const dataDir = dataDirOf(flags)
   const key = createKey(dataDir, { role: flags.role, name: flags.name }, randomBytes, Date.now)
   process.stdout.write(`${key}\n`)
-  process.stderr.write(`Keep it now: only its hash is stored, in ${dataDir}. Send it as "Authorization: Bearer <key>".\n`)
+  process.stderr.write(
+    `Keep it now: only its hash is stored, in ${dataDir}. Send it as "Authorization: Bearer <key>".\n`,
+  )
 }
 
 function list(dataDir: string): void {

@@ -129,7 +129,8 @@ class Server {
         `there are no API keys, so every call is refused; make one with: tearoff keys create --role operations --name admin --data-dir ${resolve(dataDir)}`,
       )
     }
-    const unreadable = (error: unknown): void => this.logger.error({ err: error }, 'the keys cannot be read; the ones read before stay')
+    const unreadable = (error: unknown): void =>
+      this.logger.error({ err: error }, 'the keys cannot be read; the ones read before stay')
     return new KeyAuthenticator(dataDir, () => performance.now(), unreadable)
   }
 
@@ -167,7 +168,11 @@ class Server {
   }
 
   private failed({ storage, message }: EngineFailure): void {
-    const endNow = (): never => this.end(reportFailure(new Error(message), this.configuration.logLevel))
+    const endNow = (): never => {
+      // LMDB writes to standard error too, and does not end its lines.
+      if (storage) process.stderr.write('\n')
+      return this.end(reportFailure(new Error(message), this.configuration.logLevel))
+    }
     this.logger.fatal({ storage }, message)
     if (!this.isServing) endNow()
     setTimeout(endNow, FAILURE_ANSWERS_MS)

@@ -11,9 +11,15 @@ export const CODE_ALPHABET = 'ABCDEFGHJKLMNPQRSTUVWXYZ23456789'
 const CODE_FORM = /^[A-Z0-9_-]{3,64}$/
 const RESERVED_CODES: ReadonlySet<string> = new Set(['SEARCH', 'GENERATE', 'LOCKED', 'REDEEM'])
 
-/** Upper case without surrounding space: the only form in which codes are stored, compared and shown. */
+const ASCII = /^[\x20-\x7e]*$/
+
+/**
+ * Upper case without surrounding space: the only form in which codes are stored, compared and shown. Letters beyond ASCII
+ * are left as they are, so that the form is refused: some of them have an ASCII letter as their upper case.
+ */
 export function canonicalCode(raw: string): string {
-  return raw.trim().toUpperCase()
+  const code = raw.trim()
+  return ASCII.test(code) ? code.toUpperCase() : code
 }
 
 /** Why a canonical code cannot be created, as a sentence; null when it can. */

@@ -21,10 +21,12 @@ export interface ShardedId {
 export function formatId(prefix: IdPrefix, shard: number, number: number): string {
   let digits = ''
   let rest = number
-  do {
+  while (rest > 0x7fffffff) {
     digits = DIGITS[rest % 32] + digits
     rest = Math.floor(rest / 32)
-  } while (rest > 0)
+  }
+  for (rest |= 0; rest > 31; rest >>>= 5) digits = DIGITS[rest & 31] + digits
+  digits = DIGITS[rest] + digits
   return prefix + DIGITS[shard >>> 5] + DIGITS[shard & 31] + digits
 }
 

@@ -117,7 +117,8 @@ export class ShardAccounts {
   }
 
   private create(ordinal: number, terms: CouponTerms, seq: number): void {
-    if (ordinal !== this.coupons.length) throw new AuditFault(`coupon ${ordinal} is made where ${this.coupons.length} is next`)
+    if (ordinal !== this.coupons.length)
+      throw new AuditFault(`coupon ${ordinal} is made where ${this.coupons.length} is next`)
     this.coupons.push({
       couponId: idOf('cpn_', this.shard, ordinal),
       code: terms.code,
@@ -163,7 +164,8 @@ export class ShardAccounts {
 
   private release(seq: number, isOverdue: boolean, endSeq: number, atMs: number): void {
     const reservation = this.openReservation(seq, 'is released')
-    if (isOverdue && atMs < reservation.expiresAtMs) this.fault(`reservation ${seq} ran out at ${endSeq}, before its time`)
+    if (isOverdue && atMs < reservation.expiresAtMs)
+      this.fault(`reservation ${seq} ran out at ${endSeq}, before its time`)
     this.giveBackHolds(reservation)
     if (isOverdue) this.overdue.set(seq, reservation)
   }
@@ -195,7 +197,8 @@ export class ShardAccounts {
   private reservationOf(event: Redeemed, atMs: number): OpenReservation {
     if (event.isLate) {
       const overdue = this.overdue.get(event.reservation)
-      if (overdue === undefined) throw new AuditFault(`reservation ${event.reservation} is redeemed late and had not run out`)
+      if (overdue === undefined)
+        throw new AuditFault(`reservation ${event.reservation} is redeemed late and had not run out`)
       this.overdue.delete(event.reservation)
       return overdue
     }
@@ -296,6 +299,7 @@ const ID_DIGITS = '0123456789abcdefghjkmnpqrstvwxyz'
 /** An id as clients see it: prefix, two digits for the shard, then the number; base 32. */
 export function idOf(prefix: string, shard: number, number: number): string {
   let digits = ''
-  for (let rest = number; rest > 0 || digits === ''; rest = Math.floor(rest / 32)) digits = `${ID_DIGITS[rest % 32]}${digits}`
+  for (let rest = number; rest > 0 || digits === ''; rest = Math.floor(rest / 32))
+    digits = `${ID_DIGITS[rest % 32]}${digits}`
   return `${prefix}${ID_DIGITS[Math.floor(shard / 32)]}${ID_DIGITS[shard % 32]}${digits}`
 }

@@ -29,7 +29,8 @@ export function acknowledgementFaults(
 ): string[] {
   const logged = new Map<string, { readonly userId: string; readonly orderId: string }>()
   for (const coupon of audit.coupons.values()) {
-    for (const redemption of coupon.redemptions) logged.set(keyOf(coupon.code, idOf('rdm_', redemption.shard, redemption.seq)), redemption)
+    for (const redemption of coupon.redemptions)
+      logged.set(keyOf(coupon.code, idOf('rdm_', redemption.shard, redemption.seq)), redemption)
   }
   const faults: string[] = []
   const told = new Set<string>()

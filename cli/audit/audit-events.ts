@@ -36,7 +36,12 @@ export type AuditEvent =
       readonly expiresAtMs: number
       readonly price: PriceRead | null
     }
-  | { readonly kind: 'repriced'; readonly reservation: number; readonly coupons: readonly number[]; readonly price: PriceRead }
+  | {
+      readonly kind: 'repriced'
+      readonly reservation: number
+      readonly coupons: readonly number[]
+      readonly price: PriceRead
+    }
   | { readonly kind: 'retimed'; readonly reservation: number; readonly expiresAtMs: number }
   | { readonly kind: 'released'; readonly reservation: number; readonly isOverdue: boolean }
   | {
@@ -202,7 +207,8 @@ function linesIn(from: AuditCursor, coupons: number, subtotalMinor: number, disc
 
 function termsIn(from: AuditCursor): CouponTerms {
   const layout = from.byte()
-  if (layout !== DEFINITION_LAYOUT) throw new AuditFault(`a coupon has the layout ${layout}; was it written by a later version?`)
+  if (layout !== DEFINITION_LAYOUT)
+    throw new AuditFault(`a coupon has the layout ${layout}; was it written by a later version?`)
   const code = from.text()
   skipOffer(from)
   from.textOrNone()

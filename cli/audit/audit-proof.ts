@@ -41,7 +41,10 @@ export function proofOf(audit: Audit, sale: Sale): ProofLine[] {
       audit.faults,
     ),
     line(`exactly ${shown(sale.winners)} different users got it, each once`, won),
-    line(`never more than ${shown(sale.maxUses)} were taken, at any point of the log (the most was ${shown(taken)})`, limit),
+    line(
+      `never more than ${shown(sale.maxUses)} were taken, at any point of the log (the most was ${shown(taken)})`,
+      limit,
+    ),
     line(
       `all ${shown(sale.acknowledgements.length)} acknowledgements that buyers saw are in the log, and no redemption that nobody was told of`,
       told,

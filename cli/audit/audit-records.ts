@@ -102,7 +102,10 @@ function* entriesOf(segment: SegmentPages, place: RecordPlace): Generator<EntryP
 }
 
 /** The events of an entry that follows the one with `previousHash`, and its own hash. Throws AuditFault. */
-export function chainedBytes(entry: EntryPlace, previousHash: string): { readonly events: Uint8Array; readonly hash: string } {
+export function chainedBytes(
+  entry: EntryPlace,
+  previousHash: string,
+): { readonly events: Uint8Array; readonly hash: string } {
   const bytes = entry.segment.bytesAt(entry.at, entry.length)
   const hash = bytes.toString('hex', 0, HASH_BYTES)
   if (createHash('sha256').update(bytes.subarray(HASH_BYTES)).digest('hex') !== hash) {

@@ -89,7 +89,8 @@ export class SegmentPages {
 
   bytesAt(at: number, length: number): Buffer {
     const bytes = Buffer.alloc(length)
-    if (readSync(this.#fd, bytes, 0, length, at) !== length) throw new AuditFault(`${this.file.path} ends before byte ${at + length}`)
+    if (readSync(this.#fd, bytes, 0, length, at) !== length)
+      throw new AuditFault(`${this.file.path} ends before byte ${at + length}`)
     return bytes
   }
 
@@ -104,7 +105,8 @@ export class SegmentPages {
       next++
       yield place
     }
-    if (next - 1 !== root.records) throw new AuditFault(`${this.file.path} holds ${next - 1} records and counts ${root.records}`)
+    if (next - 1 !== root.records)
+      throw new AuditFault(`${this.file.path} holds ${next - 1} records and counts ${root.records}`)
   }
 
   /** Made, and never marked as opened: its writer was stopped before the first record. */
@@ -157,7 +159,8 @@ export class SegmentPages {
   #place(page: Buffer, at: number, pageAt: number): RecordPlace {
     const length = page.readUInt32LE(at)
     const flags = page.readUInt16LE(at + 4)
-    if (page.readUInt16LE(at + 6) !== KEY_BYTES) throw new AuditFault(`${this.file.path} has a key that is no record number`)
+    if (page.readUInt16LE(at + 6) !== KEY_BYTES)
+      throw new AuditFault(`${this.file.path} has a key that is no record number`)
     const record = page.readUInt32LE(at + NODE_HEAD_BYTES)
     const dataAt = at + NODE_HEAD_BYTES + KEY_BYTES
     if (flags !== ON_PAGES_OF_ITS_OWN) return { record, at: pageAt + dataAt, length }

@@ -132,7 +132,8 @@ class Tally implements Queue {
       this.waiting.push(attempt)
       return
     }
-    if (answer.kind === 'redeemed') this.acknowledgements.push({ ...attempt, code: CODE, redemptionId: answer.redemptionId })
+    if (answer.kind === 'redeemed')
+      this.acknowledgements.push({ ...attempt, code: CODE, redemptionId: answer.redemptionId })
     else if (MISSED.has(answer.code)) this.refusals.set(answer.code, (this.refusals.get(answer.code) ?? 0) + 1)
     else this.reject(new Error(`a buyer was refused with ${answer.code}: ${answer.detail}`))
     this.ways[way]++

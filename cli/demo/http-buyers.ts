@@ -39,7 +39,14 @@ export class HttpBuyers {
   private async redeem(attempt: Attempt): Promise<Answer> {
     const body = JSON.stringify(redemptionOf(attempt))
     const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
-    const options = { port: this.port, host: '127.0.0.1', agent: this.agent, method: 'POST', path: '/v1/redemptions', headers }
+    const options = {
+      port: this.port,
+      host: '127.0.0.1',
+      agent: this.agent,
+      method: 'POST',
+      path: '/v1/redemptions',
+      headers,
+    }
     const text = await new Promise<string>((resolve, reject) => {
       const call = request(options, (response) => {
         const chunks: Buffer[] = []

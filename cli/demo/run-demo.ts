@@ -30,7 +30,8 @@ const REMOVE_WAIT_MS = 50
 export async function runDemo(options: DemoOptions): Promise<void> {
   const dataDir = mkdtempSync(join(tmpdir(), 'tearoff-demo-'))
   const remove = (): void => {
-    if (!options.keep) rmSync(dataDir, { recursive: true, force: true, maxRetries: REMOVE_TRIES, retryDelay: REMOVE_WAIT_MS })
+    if (!options.keep)
+      rmSync(dataDir, { recursive: true, force: true, maxRetries: REMOVE_TRIES, retryDelay: REMOVE_WAIT_MS })
   }
   const interrupted = (): never => process.exit(1)
   process.once('exit', remove)

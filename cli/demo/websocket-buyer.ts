@@ -63,7 +63,8 @@ class Buyer implements WebSocketBuyer {
 
   private heard(text: string): void {
     const frame = JSON.parse(text) as Message | readonly Message[]
-    for (const message of Array.isArray(frame) ? (frame as readonly Message[]) : [frame as Message]) this.answered(message)
+    for (const message of Array.isArray(frame) ? (frame as readonly Message[]) : [frame as Message])
+      this.answered(message)
     const room = FRAME_MESSAGES * FRAMES_UNDER_WAY - this.underWay.size
     if (room >= FRAME_MESSAGES) this.sendFrame(room)
     if (this.underWay.size === 0) this.resolve()
@@ -71,7 +72,8 @@ class Buyer implements WebSocketBuyer {
 
   private answered(message: Message): void {
     const attempt = this.underWay.get(message.id)
-    if (attempt === undefined) throw new Error(`an answer for the message ${message.id}, which was not sent: ${JSON.stringify(message)}`)
+    if (attempt === undefined)
+      throw new Error(`an answer for the message ${message.id}, which was not sent: ${JSON.stringify(message)}`)
     this.underWay.delete(message.id)
     this.queue.answered(attempt, answerOf(message), 'websocket')
   }

@@ -30,11 +30,15 @@ export async function connectWebSocket(port: number, path: string): Promise<WebS
   return await new Promise((resolve, reject) => {
     const call = request({ host: '127.0.0.1', port, path, headers })
     call.once('upgrade', (response, socket: Socket, first) => {
-      const accepted = createHash('sha1').update(key + HANDSHAKE_GUID).digest('base64')
+      const accepted = createHash('sha1')
+        .update(key + HANDSHAKE_GUID)
+        .digest('base64')
       if (response.headers['sec-websocket-accept'] === accepted) resolve(new WebSocketConnection(socket, first))
       else reject(new Error('the server does not speak WebSocket'))
     })
-    call.once('response', (response) => reject(new Error(`the server refused the WebSocket with ${response.statusCode}`)))
+    call.once('response', (response) =>
+      reject(new Error(`the server refused the WebSocket with ${response.statusCode}`)),
+    )
     call.once('error', reject)
     call.end()
   })

@@ -18,7 +18,7 @@ import { cartRefusal } from './eligibility.ts'
 import { firstHoldOfUser, overdueOn, rowOfReservation } from './holds.ts'
 import { type Asker, refusalBefore, refusalDetail, refusalOfLimits, retryAfterMs } from './judge.ts'
 import { OVERDUE_RELEASES_MAX } from './limits.ts'
-import { judgeRetry, redemptionOfOrder, sameSet } from './retry.ts'
+import { judgeRetry, redemptionOfOrder, refusedForOrder, sameSet } from './retry.ts'
 import type { History, Key, ShardState } from './state.ts'
 
 export function decideCheckout(state: ShardState, command: CheckoutCommand, nowMs: number, history: History): Decision {
@@ -55,7 +55,7 @@ function decideReserve(
   assert(user !== null, 'a reservation without a user')
   if (ordinals.includes(-1)) return refuseCombination(state, ordinals, asker)
   if (order !== null && orderAlreadyRedeemed(state, ordinals) !== 0) {
-    return refused('ORDER_CONFLICT', 'this order already redeemed the coupon')
+    return refusedForOrder('ORDER_CONFLICT', 'this order already redeemed the coupon', ordinals)
   }
   const head = openReservationOf(state, ordinals, order === null ? ANY_ORDER : SAME_ORDER, asker.nowMs)
   if (head >= 0) return decideReserveAgain(state, head, cart, history)

@@ -10,7 +10,7 @@ import { currencyName, currencyNumber } from '../../protocol/currency.ts'
 import { EVENT, type Redeemed } from '../../protocol/events.ts'
 import { OUTCOME } from '../../protocol/outcomes.ts'
 import { type Cart, subtotalMinor } from './cart.ts'
-import { answered, type Decision, refused } from './decision.ts'
+import { answered, type Decision } from './decision.ts'
 import { type History, Key, saltedInto, type ShardState } from './state.ts'
 
 const key = new Key()
@@ -50,9 +50,23 @@ export function judgeRetry(
 ): Decision {
   const first = redemptionAt(history, seq)
   const difference = differenceTo(first, user, ordinals, cart)
-  if (difference !== null) return refused('ORDER_CONFLICT', `this order already redeemed the coupon ${difference}`)
-  if (reversalOf(state, seq) !== 0) return refused('REDEMPTION_REVERSED', 'the redemption of this order was reversed')
+  if (difference !== null) {
+    return refusedForOrder('ORDER_CONFLICT', `this order already redeemed the coupon ${difference}`, ordinals)
+  }
+  if (reversalOf(state, seq) !== 0) {
+    return refusedForOrder('REDEMPTION_REVERSED', 'the redemption of this order was reversed', ordinals)
+  }
   return answered({ type: OUTCOME.REDEMPTION, seq, replayed: true })
+}
+
+/** A refusal that the order earned, not a coupon: it stands at every code. */
+export function refusedForOrder(
+  refusal: 'ORDER_CONFLICT' | 'REDEMPTION_REVERSED',
+  detail: string,
+  ordinals: readonly number[],
+): Decision {
+  const verdicts = ordinals.map((ordinal) => ({ ordinal, refusal, detail, amountMinor: null }))
+  return answered({ type: OUTCOME.REFUSED, refusal, detail, couponIndex: 0, retryAfterMs: 0, verdicts })
 }
 
 function differenceTo(first: Redeemed, user: Bytes | null, ordinals: readonly number[], cart: Cart | null): string | null {

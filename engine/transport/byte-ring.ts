@@ -107,12 +107,12 @@ export class RingProducer extends RingEnd {
     // The refused push saw `tail`. Had the consumer moved on before the store above, it would not have seen it.
     if (Atomics.load(this.header, TAIL) >>> 0 !== this.tail) {
       Atomics.store(this.header, WAITING, 0)
-      queueMicrotask(wake)
+      setImmediate(wake)
       return
     }
     const waiting = Atomics.waitAsync(this.header, WAITING, 1)
     if (waiting.async) void waiting.value.then(wake)
-    else queueMicrotask(wake)
+    else setImmediate(wake)
   }
 }
 
@@ -126,17 +126,16 @@ export class RingConsumer extends RingEnd {
     return Atomics.load(this.header, HEAD) >>> 0 === this.tail
   }
 
-  /** Visits the frames that are there. The room of a frame is given back after its visit. */
+  /**
+   * Visits the frames that are there, not those that come meanwhile: a turn must end, whatever the producer does. The room
+   * of a frame is given back after its visit.
+   */
   drain(visit: FrameVisitor): void {
-    for (;;) {
-      const head = Atomics.load(this.header, HEAD) >>> 0
-      if (head === this.tail) break
-      if (!this.drainTo(head, visit)) break
-    }
+    this.drainTo(Atomics.load(this.header, HEAD) >>> 0, visit)
     this.giveRoom()
   }
 
-  private drainTo(head: number, visit: FrameVisitor): boolean {
+  private drainTo(head: number, visit: FrameVisitor): void {
     while (this.tail !== head) {
       let at = this.tail & (this.capacity - 1)
       let length = this.words[at >>> 2] as number
@@ -150,9 +149,8 @@ export class RingConsumer extends RingEnd {
       const goOn = visit(this.words[word + 1] as number, this.words[word + 2] as number, this.data, start, start + length)
       this.tail = (this.tail + FRAME_BYTES + ((length + 3) & ~3)) >>> 0
       Atomics.store(this.header, TAIL, this.tail | 0)
-      if (!goOn) return false
+      if (!goOn) return
     }
-    return true
   }
 
   private giveRoom(): void {
@@ -162,19 +160,19 @@ export class RingConsumer extends RingEnd {
   }
 
   /**
-   * Calls back when there is something to drain: at once (in a microtask) when there is already, otherwise when the
-   * producer rings. `waitAsync` leaves the event loop free for sockets and timers.
+   * Calls back when there is something to drain: in the next turn of the event loop when there is already, otherwise when
+   * the producer rings. Sockets, timers and finished flushes have their turn in between.
    */
   whenReadable(wake: () => void): void {
     Atomics.store(this.header, SLEEPING, 1)
     if (!this.isEmpty) {
       Atomics.store(this.header, SLEEPING, 0)
-      queueMicrotask(wake)
+      setImmediate(wake)
       return
     }
     const waiting = Atomics.waitAsync(this.header, SLEEPING, 1)
     if (waiting.async) void waiting.value.then(wake)
-    else queueMicrotask(wake)
+    else setImmediate(wake)
   }
 }
 

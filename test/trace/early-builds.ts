@@ -28,11 +28,6 @@ export const EARLY_BUILDS = {
     from: 'fdatasync(this.#fd, done);',
     to: 'fdatasync(this.#fd, () => {}); setImmediate(() => done(null));',
   },
-  'the flush begins before the root is written': {
-    file: 'persistence/segment-writer.js',
-    from: 'const put = this.#database.putSync(record, bytes, this.#appending);',
-    to: 'fdatasyncSync(this.#fd); const put = this.#database.putSync(record, bytes, this.#appending);',
-  },
 } as const satisfies Record<string, Change>
 
 const PARTS = ['cli', 'engine', 'gateway', 'persistence', 'protocol']

@@ -84,7 +84,8 @@ class TracedLoad {
   private readonly winners: string[] = []
   private acknowledged = 0
   private refused = 0
-  private reads = 0
+  /** The answer to its creation shows the scarce coupon as well. */
+  private reads = 1
 
   constructor(http: HttpClient, sessions: readonly WsCalls[]) {
     this.http = http
@@ -99,12 +100,12 @@ class TracedLoad {
     for (let i = 0; i < redemptions; i++) {
       work.push(this.redeemOverHttp(OPEN_COUPON, this.order('http', i)))
       work.push(this.redeemOverWebSocket(OPEN_COUPON, this.order('ws', i), i))
-      if (i % 10 === 0) work.push(this.read())
     }
     for (let i = 0; i < frames; i++) work.push(this.columns(i))
     for (let i = 0; i < racers; i++) {
       const order = this.order('race', i)
       work.push(i % 2 === 0 ? this.redeemOverHttp(SCARCE_COUPON, order) : this.redeemOverWebSocket(SCARCE_COUPON, order, i))
+      if (i % 4 === 0) work.push(this.read())
     }
     await Promise.all(work)
     const told: Told = { orders: this.orders, rowsOf: this.rowsOf, winnersOf: new Map([[SCARCE_COUPON, this.winners]]) }
