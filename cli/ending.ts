@@ -22,7 +22,7 @@ export function reportFailure(
 }
 
 /** The message on one line. */
-export function sentenceOf(error: unknown): string {
+function sentenceOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error)
   const line = message.trim().replaceAll(/\s*\n\s*/g, '; ')
   return line === '' ? 'it failed without a reason' : line

@@ -2,7 +2,7 @@
  * Buyers over HTTP: one request after the other on each of some kept-alive connections.
  */
 import { Agent, request } from 'node:http'
-import { type Answer, type Attempt, type Queue, redemptionOf } from './buyers.ts'
+import { type Answer, type Attempt, type Queue, redemptionOf } from './attempts.ts'
 
 export class HttpBuyers {
   private readonly port: number

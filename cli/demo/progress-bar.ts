@@ -1,7 +1,7 @@
 /**
  * How far the race is: one line that is written over and over on a terminal, a line every tenth elsewhere.
  */
-import type { RaceProgress } from './buyers.ts'
+import type { RaceProgress } from './race.ts'
 
 const CELLS = 32
 const PLAIN_STEPS = 10

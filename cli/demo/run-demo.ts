@@ -9,8 +9,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { auditLog } from '../audit/audit-log.ts'
 import { type ProofLine, proofOf } from '../audit/audit-proof.ts'
-import { attemptsOf, CODE, race, type RaceResult } from './buyers.ts'
+import { attemptsOf, CODE } from './attempts.ts'
 import { ProgressBar, shownCount } from './progress-bar.ts'
+import { race, type RaceResult } from './race.ts'
 import { type DemoServer, startServer } from './server-process.ts'
 
 export interface DemoOptions {

@@ -3,7 +3,7 @@
  *
  *     ▶ [{id: 1, op: "redeem", …}, {id: 2, op: "redeem", …}, …]     ◀ {id: 2, ok: true, result: {…}}, in any order
  */
-import { type Answer, type Attempt, type Queue, redemptionOf } from './buyers.ts'
+import { type Answer, type Attempt, type Queue, redemptionOf } from './attempts.ts'
 import { connectWebSocket, type WebSocketConnection } from './websocket-connection.ts'
 
 /** Messages of a frame. */

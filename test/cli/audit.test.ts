@@ -1,16 +1,18 @@
 // The audit finds what is planted. Every log here is whole and chained, written by the real journal; only what it says is
 // wrong, unless the test damages it. Expected values are counted by hand from the events written.
 
-import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { closeSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { crc32 } from 'node:zlib'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { acknowledgementFaults } from '../../cli/audit/audit-acknowledgements.ts'
 import { idOf } from '../../cli/audit/audit-accounts.ts'
 import { type Audit, auditLog } from '../../cli/audit/audit-log.ts'
 import { proofOf } from '../../cli/audit/audit-proof.ts'
 import { EVENT, type Event } from '../../protocol/events.ts'
 import { formatId } from '../../protocol/ids.ts'
-import { temporaryDirectory } from '../support/temporary-directory.ts'
+import { removeDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
 import {
   BEGIN_MS,
   changed,
@@ -28,6 +30,10 @@ let dataDir: string
 
 beforeEach(() => {
   dataDir = temporaryDirectory('audit')
+})
+
+afterEach(() => {
+  removeDirectory(dataDir)
 })
 
 async function auditOf(groups: readonly Group[]): Promise<Audit> {
@@ -312,6 +318,32 @@ describe('the files', () => {
     expect(faults).toEqual([expect.stringContaining('record 2: does not fit its check sum')])
   })
 
+  it('are not believed when a forger made the check sum fit, and the hash as well', async () => {
+    await writeLog(dataDir, sale(150, USES))
+    const path = join(dataDir, 'lanes', '00', '000001.mdb')
+    const bytes = readFileSync(path)
+    // Record 2 of 3, with the first hundred redemptions, in one entry.
+    const at = recordWith(bytes, 'user-5')
+    const record = bytes.subarray(at, at + bytes.readUInt32LE(at + 20))
+    record.write('USER-5', record.indexOf('user-5'), 'latin1')
+    record.writeUInt32LE(crc32(record.subarray(4)), 0)
+    writeFileSync(path, bytes)
+    expect(auditLog(dataDir).faults).toEqual([
+      expect.stringContaining('after sequence 1: an entry does not have the hash'),
+    ])
+    record.set(
+      createHash('sha256')
+        .update(record.subarray(28 + 52))
+        .digest(),
+      28 + 20,
+    )
+    record.writeUInt32LE(crc32(record.subarray(4)), 0)
+    writeFileSync(path, bytes)
+    expect(auditLog(dataDir).faults).toEqual([
+      expect.stringContaining('after sequence 101: an entry does not name the hash of the one before it'),
+    ])
+  })
+
   it('are missed when one is gone from the middle or the end', async () => {
     for (const n of [1, 2, 3]) {
       await writeLog(dataDir, n === 1 ? sale(10, USES) : [{ shard: 2, events: [redeemed(`more-${n}`, `more-${n}`)] }])
@@ -343,6 +375,11 @@ it('ids are spelt as clients see them', () => {
     expect(idOf('rdm_', shard, number)).toBe(formatId('rdm_', shard, number))
   }
 })
+
+/** Where the record begins that holds the text. */
+function recordWith(bytes: Buffer, text: string): number {
+  return bytes.lastIndexOf('TOJR', bytes.indexOf(text)) - 4
+}
 
 function change(path: string, at: number, text: string): void {
   expect(at).toBeGreaterThan(0)

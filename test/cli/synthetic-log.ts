@@ -72,7 +72,7 @@ const offer: Offer = {
   priority: -3,
 }
 
-export function definition(code: string, terms: Partial<CouponDefinition> = {}): CouponDefinition {
+function definition(code: string, terms: Partial<CouponDefinition> = {}): CouponDefinition {
   return {
     code,
     offer,

@@ -1,27 +1,15 @@
 /**
- * The buyers: attempts in one queue, taken by many connections at once, and everything that was answered noted down.
+ * The race: attempts in one queue, taken by many connections at once, and everything that was answered noted down.
  *
  *     attempts  ─┬─▶ 24 WebSocket connections, 4 frames of 32 messages each under way
  *                └─▶ 32 HTTP connections, one request each
  *
- * Every fifth buyer tries in two tabs: the same user with two orders, somewhere else in the queue. An attempt whose fate is
- * open (overloaded, unknown) is made again with the same order, as a checkout would.
+ * An attempt whose fate is open (overloaded, unknown) is made again with the same order, as a checkout would.
  */
 import type { Acknowledgement } from '../audit/audit-acknowledgements.ts'
+import { type Answer, type Attempt, CODE, type Queue, type Way } from './attempts.ts'
 import { HttpBuyers } from './http-buyers.ts'
 import { connectWebSocketBuyer } from './websocket-buyer.ts'
-
-export const CODE = 'FLASH50'
-
-export interface Attempt {
-  readonly userId: string
-  readonly orderId: string
-}
-
-/** What a buyer was told. */
-export type Answer =
-  | { readonly kind: 'redeemed'; readonly redemptionId: string }
-  | { readonly kind: 'refused'; readonly code: string; readonly detail: string }
 
 export interface RaceProgress {
   readonly answered: number
@@ -32,18 +20,10 @@ export interface RaceResult {
   readonly acknowledgements: readonly Acknowledgement[]
   /** How many were refused, by code. */
   readonly refusals: ReadonlyMap<string, number>
-  readonly answered: { readonly websocket: number; readonly http: number }
+  readonly answered: Readonly<Record<Way, number>>
   readonly tookMs: number
 }
 
-/** Where connections take attempts and bring answers. */
-export interface Queue {
-  /** The next attempts, at most so many; none: the race is over, or what is left is under way elsewhere. */
-  take(most: number): readonly Attempt[]
-  answered(attempt: Attempt, answer: Answer, way: keyof RaceResult['answered']): void
-}
-
-const TWO_TABS_EVERY = 5
 const WEBSOCKET_CONNECTIONS = 24
 const HTTP_CONNECTIONS = 32
 const REPORT_MS = 100
@@ -54,27 +34,6 @@ const UNDECIDED: ReadonlySet<string> = new Set(['OVERLOADED', 'SHARD_UNAVAILABLE
 const MISSED: ReadonlySet<string> = new Set(['COUPON_EXHAUSTED', 'USER_LIMIT_REACHED'])
 /** More attempts than this that had to be made again: the server is stuck. */
 const REPEATED_MAX = 100_000
-
-/** The body of a redemption. */
-export function redemptionOf(attempt: Attempt): Readonly<Record<string, unknown>> {
-  return { codes: [CODE], ...attempt, cart: { orderTotal: 4_990, currency: 'EUR' } }
-}
-
-/** In random order. */
-export function attemptsOf(buyers: number): Attempt[] {
-  const attempts: Attempt[] = []
-  for (let buyer = 1; buyer <= buyers; buyer++) {
-    attempts.push({ userId: `buyer-${buyer}`, orderId: `order-${buyer}` })
-    if (buyer % TWO_TABS_EVERY === 0) attempts.push({ userId: `buyer-${buyer}`, orderId: `order-${buyer}-second-tab` })
-  }
-  for (let last = attempts.length - 1; last > 0; last--) {
-    const other = Math.floor(Math.random() * (last + 1))
-    const swapped = attempts[last] as Attempt
-    attempts[last] = attempts[other] as Attempt
-    attempts[other] = swapped
-  }
-  return attempts
-}
 
 /** Runs until every attempt has its answer. Throws when a connection breaks or an answer makes no sense. */
 export async function race(
@@ -126,7 +85,7 @@ class Tally implements Queue {
     return this.waiting.splice(Math.max(0, this.waiting.length - most)).reverse()
   }
 
-  answered(attempt: Attempt, answer: Answer, way: keyof RaceResult['answered']): void {
+  answered(attempt: Attempt, answer: Answer, way: Way): void {
     if (answer.kind === 'refused' && UNDECIDED.has(answer.code) && this.repeated < REPEATED_MAX) {
       this.repeated++
       this.waiting.push(attempt)

@@ -1,0 +1,351 @@
+// Every operation of the contract and every way it can be refused, as a table: what to send, and what has to come back. The
+// table is in the order of the sections of the contract; helpers that set a scene stand above it.
+
+import { expect } from 'vitest'
+import type { HttpClient, HttpReply } from '../support/http-client.ts'
+
+export interface Provocation {
+  /** `METHOD template`, as the served document has it; '' for a path that it does not have. */
+  readonly operation: string
+  readonly status: number
+  /** null: a success. */
+  readonly code: string | null
+  readonly send: (scene: Scene) => Promise<HttpReply>
+}
+
+export type Role = 'checkout' | 'marketing' | 'operations'
+
+const EUR_50 = { orderTotal: 5_000, currency: 'EUR' } as const
+const PAST = '2020-01-01T00:00:00Z'
+const FUTURE = '2099-01-01T00:00:00Z'
+const BODY_BYTES_MAX = 1_048_576
+
+/** Makes what a provocation needs, with names of its own, and sends as a role. */
+export class Scene {
+  private readonly http: HttpClient
+  private readonly keys: Readonly<Record<Role, string>>
+  private count = 0
+
+  constructor(http: HttpClient, keys: Readonly<Record<Role, string>>) {
+    this.http = http
+    this.keys = keys
+  }
+
+  send(method: string, path: string, body?: unknown, headers: Readonly<Record<string, string>> = {}): Promise<HttpReply> {
+    return this.http.call(method, path, body, { authorization: `Bearer ${this.keys.operations}`, ...headers })
+  }
+
+  as(role: Role | null, method: string, path: string, body?: unknown): Promise<HttpReply> {
+    return this.http.call(method, path, body, role === null ? {} : { authorization: `Bearer ${this.keys[role]}` })
+  }
+
+  name(prefix: string): string {
+    this.count++
+    return `${prefix}-${this.count}`
+  }
+
+  async coupon(fields: Record<string, unknown> = {}): Promise<string> {
+    const code = this.name('C')
+    await this.done(201, this.send('POST', '/v1/coupons', { code, type: 'PERCENT', value: 10, ...fields }))
+    return code
+  }
+
+  redeem(code: string, fields: Record<string, unknown> = {}): Promise<HttpReply> {
+    return this.send('POST', '/v1/redemptions', { ...this.buyer(), codes: [code], cart: EUR_50, ...fields })
+  }
+
+  reserve(code: string, fields: Record<string, unknown> = {}): Promise<HttpReply> {
+    const { userId } = this.buyer()
+    return this.send('POST', '/v1/reservations', { userId, codes: [code], cart: EUR_50, ...fields })
+  }
+
+  buyer(): { userId: string; orderId: string } {
+    return { userId: this.name('user'), orderId: this.name('order') }
+  }
+
+  /** The id of a new reservation of a new coupon. */
+  async reservation(fields: Record<string, unknown> = {}): Promise<string> {
+    const { json } = await this.done(201, this.reserve(await this.coupon(), fields))
+    return String(json['reservationId'])
+  }
+
+  async redemption(): Promise<string> {
+    const { json } = await this.done(201, this.redeem(await this.coupon()))
+    return String(json['redemptionId'])
+  }
+
+  async closedReservation(): Promise<string> {
+    const id = await this.reservation()
+    await this.done(201, this.send('POST', `/v1/reservations/${id}/redeem`, { orderId: this.name('order') }))
+    return id
+  }
+
+  /** A reservation that ended with its coupon. */
+  async endedReservation(): Promise<string> {
+    const code = await this.coupon()
+    const { json } = await this.done(201, this.reserve(code))
+    await this.done(200, this.send('POST', `/v1/coupons/${code}/expire`, { reason: 'sold out' }))
+    return String(json['reservationId'])
+  }
+
+  async done(status: number, sent: Promise<HttpReply>): Promise<HttpReply> {
+    const reply = await sent
+    expect(reply.status, reply.text).toBe(status)
+    return reply
+  }
+}
+
+/** Sends the same twice and gives the second answer. */
+async function twice(send: () => Promise<HttpReply>): Promise<HttpReply> {
+  await send()
+  return await send()
+}
+
+function ok(operation: string, status: number, send: Provocation['send']): Provocation {
+  return { operation, status, code: null, send }
+}
+
+function no(operation: string, status: number, code: string, send: Provocation['send']): Provocation {
+  return { operation, status, code, send }
+}
+
+const COUPONS: readonly Provocation[] = [
+  ok('POST /v1/coupons', 201, (s) => s.send('POST', '/v1/coupons', { type: 'FREESHIP', maxDiscount: 500, currency: 'EUR' })),
+  ok('POST /v1/coupons', 201, (s) =>
+    s.send('POST', '/v1/coupons', {
+      code: s.name('FULL'),
+      type: 'FIXED',
+      value: 500,
+      currency: 'EUR',
+      scope: 'ITEM',
+      allocation: 'UNIT',
+      maxDiscount: 900,
+      maxUnits: 2,
+      minOrderAmount: 1_000,
+      minQuantity: 1,
+      applicableProductIds: ['p1'],
+      applicableCategoryIds: ['c1'],
+      excludedProductIds: ['p2'],
+      excludedCategoryIds: ['c2'],
+      channels: ['web'],
+      stacking: 'STACKABLE',
+      priority: 3,
+      merchantId: 'm1',
+      userId: 'u1',
+      category: 'food',
+      description: 'all fields there are',
+      listed: true,
+      maxUses: 10,
+      maxUsesPerUser: 2,
+      validFrom: PAST,
+      validUntil: FUTURE,
+    }),
+  ),
+  no('POST /v1/coupons', 409, 'CODE_TAKEN', async (s) => s.send('POST', '/v1/coupons', { code: await s.coupon(), type: 'PERCENT', value: 5 })),
+  no('POST /v1/coupons', 400, 'INVALID_REQUEST', (s) => s.send('POST', '/v1/coupons', { type: 'PERCENT', value: 101 })),
+  no('POST /v1/coupons', 400, 'INVALID_REQUEST', (s) => s.send('POST', '/v1/coupons', '{"type":')),
+  no('POST /v1/coupons', 400, 'INVALID_REQUEST', (s) => s.send('POST', '/v1/coupons', { type: 'PERCENT', value: 5, colour: 'red' })),
+  no('POST /v1/coupons', 401, 'UNAUTHENTICATED', (s) => s.as(null, 'POST', '/v1/coupons', { type: 'PERCENT', value: 5 })),
+  no('POST /v1/coupons', 403, 'FORBIDDEN', (s) => s.as('checkout', 'POST', '/v1/coupons', { type: 'PERCENT', value: 5 })),
+  no('POST /v1/coupons', 413, 'PAYLOAD_TOO_LARGE', (s) => s.send('POST', '/v1/coupons', JSON.stringify({ description: 'x'.repeat(BODY_BYTES_MAX) }))),
+  no('POST /v1/coupons', 415, 'UNSUPPORTED_MEDIA_TYPE', (s) => s.send('POST', '/v1/coupons', 'type=PERCENT', { 'content-type': 'text/plain' })),
+  ok('GET /v1/coupons/{coupon}', 200, async (s) => s.send('GET', `/v1/coupons/${await s.coupon({ maxUses: 3 })}`)),
+  ok('GET /v1/coupons/{coupon}', 200, async (s) => {
+    const code = await s.coupon({ maxUses: 1 })
+    await s.done(201, s.reserve(code))
+    return s.send('GET', `/v1/coupons/${code.toLowerCase()}`)
+  }),
+  no('GET /v1/coupons/{coupon}', 404, 'COUPON_NOT_FOUND', (s) => s.send('GET', '/v1/coupons/NOT-THERE')),
+  ok('PATCH /v1/coupons/{coupon}', 200, async (s) => s.send('PATCH', `/v1/coupons/${await s.coupon()}`, { maxUses: 7 }, { 'if-match': '"1"' })),
+  no('PATCH /v1/coupons/{coupon}', 412, 'VERSION_CONFLICT', async (s) =>
+    s.send('PATCH', `/v1/coupons/${await s.coupon()}`, { maxUses: 7 }, { 'if-match': '"9"' }),
+  ),
+  no('PATCH /v1/coupons/{coupon}', 428, 'PRECONDITION_REQUIRED', async (s) => s.send('PATCH', `/v1/coupons/${await s.coupon()}`, { maxUses: 7 })),
+  no('PATCH /v1/coupons/{coupon}', 400, 'INVALID_REQUEST', async (s) =>
+    s.send('PATCH', `/v1/coupons/${await s.coupon()}`, { code: 'OTHER' }, { 'if-match': '"1"' }),
+  ),
+  no('PATCH /v1/coupons/{coupon}', 409, 'INVALID_TRANSITION', async (s) => {
+    const code = await s.coupon({ maxUses: 5 })
+    for (let i = 0; i < 2; i++) await s.done(201, s.redeem(code))
+    return s.send('PATCH', `/v1/coupons/${code}`, { maxUses: 1 }, { 'if-match': '"1"' })
+  }),
+  ok('DELETE /v1/coupons/{coupon}', 200, async (s) => s.send('DELETE', `/v1/coupons/${await s.coupon()}`)),
+  ok('POST /v1/coupons/{coupon}/disable', 200, async (s) => s.send('POST', `/v1/coupons/${await s.coupon()}/disable`)),
+  ok('POST /v1/coupons/{coupon}/enable', 200, async (s) => {
+    const code = await s.coupon()
+    await s.done(200, s.send('POST', `/v1/coupons/${code}/disable`))
+    return s.send('POST', `/v1/coupons/${code}/enable`)
+  }),
+  no('POST /v1/coupons/{coupon}/disable', 404, 'COUPON_NOT_FOUND', (s) => s.send('POST', '/v1/coupons/NOT-THERE/disable')),
+  ok('POST /v1/coupons/{coupon}/extend', 200, async (s) =>
+    s.send('POST', `/v1/coupons/${await s.coupon({ validUntil: '2098-01-01T00:00:00Z' })}/extend`, { validUntil: FUTURE, reason: 'more time' }),
+  ),
+  no('POST /v1/coupons/{coupon}/extend', 409, 'INVALID_TRANSITION', async (s) => {
+    const code = await s.coupon({ validUntil: FUTURE })
+    await s.done(200, s.send('POST', `/v1/coupons/${code}/expire`, { reason: 'over' }))
+    return s.send('POST', `/v1/coupons/${code}/extend`, { validUntil: FUTURE, reason: 'again' })
+  }),
+  ok('POST /v1/coupons/{coupon}/expire', 200, async (s) => s.send('POST', `/v1/coupons/${await s.coupon()}/expire`, { reason: 'over' })),
+]
+
+const CHECKOUT: readonly Provocation[] = [
+  ok('POST /v1/validate', 200, async (s) => s.send('POST', '/v1/validate', { codes: [await s.coupon(), 'NOT-THERE'], cart: EUR_50 })),
+  ok('POST /v1/validate', 200, async (s) =>
+    s.as('checkout', 'POST', '/v1/validate', {
+      codes: [await s.coupon()],
+      userId: 'u',
+      cart: { currency: 'EUR', lines: [{ productId: 'p', categoryIds: ['c'], quantity: 3, unitPrice: 333 }], shipping: 490, channel: 'web' },
+    }),
+  ),
+  no('POST /v1/validate', 400, 'INVALID_REQUEST', async (s) => {
+    const code = await s.coupon()
+    return s.send('POST', '/v1/validate', { codes: [code, ` ${code.toLowerCase()} `], cart: EUR_50 })
+  }),
+  ok('POST /v1/reservations', 201, async (s) => s.reserve(await s.coupon())),
+  ok('POST /v1/reservations', 201, async (s) => s.reserve(await s.coupon(), { cart: undefined, orderId: s.name('order'), ttlSeconds: 60 })),
+  ok('POST /v1/reservations', 200, async (s) => {
+    const code = await s.coupon()
+    return await twice(() => s.reserve(code, { userId: 'same' }))
+  }),
+  no('POST /v1/reservations', 422, 'COUPON_NOT_FOUND', (s) => s.reserve('NOT-THERE')),
+  no('POST /v1/reservations', 423, 'COUPON_LOCKED', async (s) => {
+    const code = await s.coupon({ maxUses: 1 })
+    await s.done(201, s.reserve(code))
+    return s.reserve(code)
+  }),
+  ok('GET /v1/reservations/{id}', 200, async (s) => s.send('GET', `/v1/reservations/${await s.reservation()}`)),
+  ok('GET /v1/reservations/{id}', 200, async (s) => s.send('GET', `/v1/reservations/${await s.closedReservation()}`)),
+  ok('GET /v1/reservations/{id}', 200, async (s) => s.send('GET', `/v1/reservations/${await s.endedReservation()}`)),
+  no('GET /v1/reservations/{id}', 404, 'RESERVATION_NOT_FOUND', (s) => s.send('GET', '/v1/reservations/rsv_00zz')),
+  ok('POST /v1/reservations/{id}/extend', 200, async (s) => s.send('POST', `/v1/reservations/${await s.reservation()}/extend`, { ttlSeconds: 900 })),
+  no('POST /v1/reservations/{id}/extend', 409, 'RESERVATION_CLOSED', async (s) =>
+    s.send('POST', `/v1/reservations/${await s.closedReservation()}/extend`, { ttlSeconds: 900 }),
+  ),
+  ok('POST /v1/reservations/{id}/redeem', 201, async (s) =>
+    s.send('POST', `/v1/reservations/${await s.reservation()}/redeem`, { orderId: s.name('order') }),
+  ),
+  ok('POST /v1/reservations/{id}/redeem', 200, async (s) => {
+    const id = await s.reservation()
+    return await twice(() => s.send('POST', `/v1/reservations/${id}/redeem`, { orderId: 'kept', cart: EUR_50 }))
+  }),
+  no('POST /v1/reservations/{id}/redeem', 410, 'RESERVATION_EXPIRED', async (s) =>
+    s.send('POST', `/v1/reservations/${await s.endedReservation()}/redeem`, { orderId: s.name('order') }),
+  ),
+  ok('DELETE /v1/reservations/{id}', 204, async (s) => s.send('DELETE', `/v1/reservations/${await s.reservation()}`)),
+  no('DELETE /v1/reservations/{id}', 409, 'RESERVATION_CLOSED', async (s) => s.send('DELETE', `/v1/reservations/${await s.closedReservation()}`)),
+  ok('POST /v1/redemptions', 201, async (s) => s.redeem(await s.coupon())),
+  ok('POST /v1/redemptions', 200, async (s) => {
+    const code = await s.coupon()
+    const buyer = s.buyer()
+    return await twice(() => s.redeem(code, buyer))
+  }),
+  ok('POST /v1/redemptions', 201, async (s) => {
+    // The same letters before the last two, whose numbers 0 and 16 agree modulo the shards: one shard, so one redemption.
+    const base = s.name('STACK')
+    for (const last of ['AA', 'AS']) {
+      const code = `${base}-${last}`
+      await s.done(201, s.send('POST', '/v1/coupons', { code, type: 'PERCENT', value: 10, stacking: 'STACKABLE' }))
+    }
+    return s.redeem('', { codes: [`${base}-AA`, `${base}-AS`] })
+  }),
+  no('POST /v1/redemptions', 409, 'ORDER_CONFLICT', async (s) => {
+    const code = await s.coupon()
+    const buyer = s.buyer()
+    await s.done(201, s.redeem(code, buyer))
+    return s.redeem(code, { ...buyer, cart: { orderTotal: 4_999, currency: 'EUR' } })
+  }),
+  no('POST /v1/redemptions', 409, 'REDEMPTION_REVERSED', async (s) => {
+    const code = await s.coupon()
+    const buyer = s.buyer()
+    const { json } = await s.done(201, s.redeem(code, buyer))
+    await s.done(200, s.send('POST', `/v1/redemptions/${String(json['redemptionId'])}/reverse`, { reason: 'refund' }))
+    return s.redeem(code, buyer)
+  }),
+  no('POST /v1/redemptions', 422, 'COUPON_DISABLED', async (s) => {
+    const code = await s.coupon()
+    await s.done(200, s.send('DELETE', `/v1/coupons/${code}`))
+    return s.redeem(code)
+  }),
+  no('POST /v1/redemptions', 422, 'COUPON_NOT_STARTED', async (s) => s.redeem(await s.coupon({ validFrom: FUTURE }))),
+  no('POST /v1/redemptions', 422, 'COUPON_EXPIRED', async (s) => s.redeem(await s.coupon({ validUntil: PAST }))),
+  no('POST /v1/redemptions', 422, 'USER_NOT_ELIGIBLE', async (s) => s.redeem(await s.coupon({ userId: 'somebody' }))),
+  no('POST /v1/redemptions', 422, 'CHANNEL_NOT_ALLOWED', async (s) => s.redeem(await s.coupon({ channels: ['store'] }))),
+  no('POST /v1/redemptions', 422, 'CURRENCY_MISMATCH', async (s) => s.redeem(await s.coupon({ currency: 'USD' }))),
+  no('POST /v1/redemptions', 422, 'MIN_ORDER_NOT_MET', async (s) => s.redeem(await s.coupon({ minOrderAmount: 5_001, currency: 'EUR' }))),
+  no('POST /v1/redemptions', 422, 'MIN_QUANTITY_NOT_MET', async (s) => s.redeem(await s.coupon({ minQuantity: 2 }))),
+  no('POST /v1/redemptions', 422, 'NOT_APPLICABLE', async (s) => s.redeem(await s.coupon({ applicableProductIds: ['other'] }))),
+  no('POST /v1/redemptions', 422, 'NOT_STACKABLE', async (s) => {
+    const base = s.name('ALONE')
+    for (const last of ['AA', 'AS']) await s.done(201, s.send('POST', '/v1/coupons', { code: `${base}-${last}`, type: 'PERCENT', value: 10 }))
+    return s.redeem('', { codes: [`${base}-AA`, `${base}-AS`] })
+  }),
+  no('POST /v1/redemptions', 409, 'USER_LIMIT_REACHED', async (s) => {
+    const code = await s.coupon({ maxUsesPerUser: 1 })
+    await s.done(201, s.redeem(code, { userId: 'one' }))
+    return s.redeem(code, { userId: 'one' })
+  }),
+  no('POST /v1/redemptions', 409, 'COUPON_EXHAUSTED', async (s) => {
+    const code = await s.coupon({ maxUses: 1 })
+    await s.done(201, s.redeem(code))
+    return s.redeem(code)
+  }),
+  ok('GET /v1/redemptions/{id}', 200, async (s) => s.send('GET', `/v1/redemptions/${await s.redemption()}`)),
+  no('GET /v1/redemptions/{id}', 404, 'REDEMPTION_NOT_FOUND', (s) => s.send('GET', '/v1/redemptions/rdm_00zz')),
+  ok('POST /v1/redemptions/{id}/reverse', 200, async (s) =>
+    s.send('POST', `/v1/redemptions/${await s.redemption()}/reverse`, { reason: 'refund', returnUse: false }),
+  ),
+]
+
+const ONE_COUPON: readonly Provocation[] = [
+  ok('GET /v1/coupons/{coupon}/validate', 200, async (s) =>
+    s.send('GET', `/v1/coupons/${await s.coupon()}/validate?userId=u&orderTotal=5000&currency=EUR`),
+  ),
+  ok('GET /v1/coupons/{coupon}/validate', 200, async (s) => s.send('GET', `/v1/coupons/${await s.coupon()}/validate`)),
+  ok('POST /v1/coupons/{coupon}/lock', 201, async (s) => s.send('POST', `/v1/coupons/${await s.coupon()}/lock`, { userId: 'u' })),
+  ok('POST /v1/coupons/{coupon}/lock', 200, async (s) => {
+    const code = await s.coupon({ maxUses: 1 })
+    return await twice(() => s.send('POST', `/v1/coupons/${code}/lock`, { userId: 'u', ...EUR_50 }))
+  }),
+  ok('POST /v1/coupons/locked/{coupon}', 201, async (s) => s.send('POST', `/v1/coupons/locked/${await s.coupon()}`, { userId: 'u' })),
+  ok('POST /v1/coupons/locked/{coupon}', 200, async (s) => {
+    const code = await s.coupon()
+    return await twice(() => s.send('POST', `/v1/coupons/locked/${code}`, { userId: 'u' }))
+  }),
+  no('POST /v1/coupons/{coupon}/lock', 423, 'COUPON_LOCKED', async (s) => {
+    const code = await s.coupon({ maxUses: 1 })
+    await s.done(201, s.send('POST', `/v1/coupons/${code}/lock`, { userId: 'first' }))
+    return s.send('POST', `/v1/coupons/${code}/lock`, { userId: 'second' })
+  }),
+  ok('POST /v1/coupons/{coupon}/redeem', 201, async (s) =>
+    s.send('POST', `/v1/coupons/${await s.coupon()}/redeem`, { ...s.buyer(), ...EUR_50 }),
+  ),
+  ok('POST /v1/coupons/{coupon}/redeem', 200, async (s) => {
+    const code = await s.coupon()
+    const buyer = s.buyer()
+    return await twice(() => s.send('POST', `/v1/coupons/${code}/redeem`, { ...buyer, ...EUR_50 }))
+  }),
+  ok('POST /v1/coupons/redeem/{coupon}', 201, async (s) =>
+    s.send('POST', `/v1/coupons/redeem/${await s.coupon()}`, { ...s.buyer(), cart: EUR_50 }),
+  ),
+  ok('POST /v1/coupons/redeem/{coupon}', 200, async (s) => {
+    const code = await s.coupon()
+    const buyer = s.buyer()
+    return await twice(() => s.send('POST', `/v1/coupons/redeem/${code}`, { ...buyer, cart: EUR_50 }))
+  }),
+  no('POST /v1/coupons/{coupon}/redeem', 404, 'COUPON_NOT_FOUND', (s) =>
+    s.send('POST', '/v1/coupons/NOT-THERE/redeem', { ...s.buyer(), ...EUR_50 }),
+  ),
+]
+
+const OPERATOR: readonly Provocation[] = [
+  ok('GET /livez', 200, (s) => s.as(null, 'GET', '/livez')),
+  ok('GET /readyz', 200, (s) => s.as(null, 'GET', '/readyz')),
+  ok('GET /metrics', 200, (s) => s.send('GET', '/metrics')),
+  no('GET /metrics', 403, 'FORBIDDEN', (s) => s.as('checkout', 'GET', '/metrics')),
+  no('GET /metrics', 401, 'UNAUTHENTICATED', (s) => s.as(null, 'GET', '/metrics')),
+  ok('GET /v1/openapi.json', 200, (s) => s.as(null, 'GET', '/v1/openapi.json')),
+  no('', 404, 'NOT_FOUND', (s) => s.send('GET', '/v1/nothing/here')),
+  no('', 405, 'METHOD_NOT_ALLOWED', (s) => s.send('PUT', '/v1/redemptions', {})),
+]
+
+export const PROVOCATIONS: readonly Provocation[] = [...COUPONS, ...CHECKOUT, ...ONE_COUPON, ...OPERATOR]
