@@ -66,7 +66,8 @@ export function apply(state: ShardState, event: Event, timeMs: number): void {
       return
     case EVENT.ORDERS_FORGOTTEN:
       state.rememberedFromSeq = event.beforeSeq
-      while (state.minutes.length > 0 && (state.minutes[0] as { seq: number }).seq < event.beforeSeq) state.minutes.shift()
+      while (state.minutes.length > 0 && (state.minutes[0] as { seq: number }).seq < event.beforeSeq)
+        state.minutes.shift()
       return
     case EVENT.CLOCK_DIFFERED:
       return

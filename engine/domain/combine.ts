@@ -28,7 +28,13 @@ export function combineQuotes(quotes: readonly Quote[], cart: Cart | null): Comb
   const refusals = quotes.map((quote) => refusalBesideOthers(quote, quotes.length))
   const applicable: number[] = []
   for (let i = 0; i < quotes.length; i++) if (refusals[i] === null) applicable.push(i)
-  const price = cart === null || applicable.length === 0 ? null : priceFact(cart, applicable.map((i) => offerOf(quotes[i])))
+  const price =
+    cart === null || applicable.length === 0
+      ? null
+      : priceFact(
+          cart,
+          applicable.map((i) => offerOf(quotes[i])),
+        )
   const verdicts: Verdict[] = []
   for (let i = 0; i < quotes.length; i++) {
     const quote = quotes[i] as Quote

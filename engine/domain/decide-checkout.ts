@@ -18,7 +18,7 @@ import { cartRefusal } from './eligibility.ts'
 import { firstHoldOfUser, overdueOn, rowOfReservation } from './holds.ts'
 import { type Asker, refusalBefore, refusalDetail, refusalOfLimits, retryAfterMs } from './judge.ts'
 import { OVERDUE_RELEASES_MAX } from './limits.ts'
-import { judgeRetry, redemptionOfOrder, refusedForOrder, sameSet } from './retry.ts'
+import { judgeRetry, redemptionOfOrder, refusedForOrder, reversalOf, sameSet } from './retry.ts'
 import type { History, Key, ShardState } from './state.ts'
 
 export function decideCheckout(state: ShardState, command: CheckoutCommand, nowMs: number, history: History): Decision {
@@ -54,9 +54,8 @@ function decideReserve(
   const { user, order, cart } = command
   assert(user !== null, 'a reservation without a user')
   if (ordinals.includes(-1)) return refuseCombination(state, ordinals, asker)
-  if (order !== null && orderAlreadyRedeemed(state, ordinals) !== 0) {
-    return refusedForOrder('ORDER_CONFLICT', 'this order already redeemed the coupon', ordinals)
-  }
+  const earlier = order === null ? 0 : orderAlreadyRedeemed(state, ordinals)
+  if (earlier !== 0) return refuseRedeemedOrder(state, ordinals, earlier)
   const head = openReservationOf(state, ordinals, order === null ? ANY_ORDER : SAME_ORDER, asker.nowMs)
   if (head >= 0) return decideReserveAgain(state, head, cart, history)
   const combination = combineQuotes(quotesOf(state, ordinals, asker, false), cart)
@@ -65,6 +64,13 @@ function decideReserve(
   const events = releasesInTheWay(state, ordinals, asker.nowMs)
   events.push({ type: EVENT.RESERVED, ordinals, user, order, expiresAtMs, price: combination.price })
   return decided(events, { type: OUTCOME.RESERVATION, seq: LAST_EVENT, again: false })
+}
+
+/** Nothing is left to reserve for an order that redeemed one of the coupons before. */
+function refuseRedeemedOrder(state: ShardState, ordinals: readonly number[], earlier: number): Decision {
+  return reversalOf(state, earlier) === 0
+    ? refusedForOrder('ORDER_CONFLICT', 'this order already redeemed the coupon', ordinals)
+    : refusedForOrder('REDEMPTION_REVERSED', 'the redemption of this order was reversed', ordinals)
 }
 
 /** The user came back: the same reservation, its time unchanged, at the price of the cart that was brought. */
@@ -285,7 +291,8 @@ function priceOfHeld(
 
 function isSamePrice(a: PriceFact, b: PriceFact): boolean {
   const equal = (x: readonly number[], y: readonly number[]) => x.length === y.length && x.every((v, i) => v === y[i])
-  if (a.currency !== b.currency || a.subtotalMinor !== b.subtotalMinor || a.shippingMinor !== b.shippingMinor) return false
+  if (a.currency !== b.currency || a.subtotalMinor !== b.subtotalMinor || a.shippingMinor !== b.shippingMinor)
+    return false
   if (!equal(a.amounts, b.amounts)) return false
   if (a.lines === null || b.lines === null) return a.lines === b.lines
   const { lines } = b

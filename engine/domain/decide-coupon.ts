@@ -7,7 +7,7 @@ import { assert } from '../../protocol/assert.ts'
 import { bytesOf } from '../../protocol/bytes.ts'
 import type { ChangeCoupon, CreateCoupon, SwitchCoupon } from '../../protocol/commands.ts'
 import type { CouponDefinition } from '../../protocol/coupon.ts'
-import { type ChangeKind, EVENT, type Event } from '../../protocol/events.ts'
+import { EVENT, type Event } from '../../protocol/events.ts'
 import { OUTCOME } from '../../protocol/outcomes.ts'
 import { answered, decided, type Decision, refused, resolve } from './decision.ts'
 import { reservedAt } from './holds.ts'
@@ -71,17 +71,25 @@ function revivalFault(state: ShardState, ordinal: number, definition: CouponDefi
 function limitFault(state: ShardState, ordinal: number, definition: CouponDefinition, nowMs: number): string | null {
   if (definition.maxUses === null) return null
   const taken = state.tables.coupons.uses.get(ordinal) + reservedAt(state, ordinal, nowMs)
-  return definition.maxUses < taken ? `${taken} uses are used or reserved; maxUses cannot be ${definition.maxUses}` : null
+  return definition.maxUses < taken
+    ? `${taken} uses are used or reserved; maxUses cannot be ${definition.maxUses}`
+    : null
 }
 
 function decideExtend(state: ShardState, command: ChangeCoupon, ordinal: number, nowMs: number): Decision {
   const present = state.definition(ordinal)
   const { validUntilMs } = command
   if (present.validUntilMs === null) {
-    return refused('INVALID_TRANSITION', 'the coupon has no end that could be extended; PATCH validUntil to give it one')
+    return refused(
+      'INVALID_TRANSITION',
+      'the coupon has no end that could be extended; PATCH validUntil to give it one',
+    )
   }
   if (validUntilMs <= present.validUntilMs) {
-    return refused('INVALID_TRANSITION', 'validUntil must be later than it is; to end the coupon earlier, expire or PATCH it')
+    return refused(
+      'INVALID_TRANSITION',
+      'validUntil must be later than it is; to end the coupon earlier, expire or PATCH it',
+    )
   }
   if (present.validUntilMs <= nowMs && !command.override) {
     return refused('INVALID_TRANSITION', 'the coupon has expired; override: true brings it back')

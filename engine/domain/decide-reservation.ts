@@ -106,7 +106,8 @@ export function decideRedeemReservation(
     return refused('ORDER_CONFLICT', 'the reservation was made for another order')
   }
   if (standing.status === 'RESERVED') return decideRedeemHeld(state, standing.head, user, order, cart, history)
-  if (!command.allowLate) return refused('RESERVATION_EXPIRED', 'the reservation has run out; allowLate may still redeem it')
+  if (!command.allowLate)
+    return refused('RESERVATION_EXPIRED', 'the reservation has run out; allowLate may still redeem it')
   const price = priceAt(history, standing.priceSeq)
   if (price === null) {
     return refused('RESERVATION_EXPIRED', 'the reservation has run out and has no price; redeem with codes and a cart')

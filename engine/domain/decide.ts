@@ -9,12 +9,7 @@ import { COMMAND, type Command } from '../../protocol/commands.ts'
 import { OUTCOME } from '../../protocol/outcomes.ts'
 import { decideChange, decideCreate, decideSwitch } from './decide-coupon.ts'
 import { decideCheckout } from './decide-checkout.ts'
-import {
-  decideExtendReservation,
-  decideRedeemReservation,
-  decideRelease,
-  decideReverse,
-} from './decide-reservation.ts'
+import { decideExtendReservation, decideRedeemReservation, decideRelease, decideReverse } from './decide-reservation.ts'
 import { answered, type Decision, refused, resolve } from './decision.ts'
 import type { History, ShardState } from './state.ts'
 import { isRedemption, isReservation } from './show.ts'
@@ -45,7 +40,8 @@ export function decide(state: ShardState, command: Command, nowMs: number, histo
       }
       return answered({ type: OUTCOME.RESERVATION, seq: command.seq, again: true })
     case COMMAND.GET_REDEMPTION:
-      if (!isRedemption(state, history, command.seq)) return refused('REDEMPTION_NOT_FOUND', 'there is no such redemption')
+      if (!isRedemption(state, history, command.seq))
+        return refused('REDEMPTION_NOT_FOUND', 'there is no such redemption')
       return answered({ type: OUTCOME.REDEMPTION, seq: command.seq, replayed: true })
     case COMMAND.CREATE_COUPON:
       return decideCreate(state, command)

@@ -4,7 +4,14 @@
  */
 import type { CouponRef } from '../../protocol/commands.ts'
 import type { Event } from '../../protocol/events.ts'
-import { OUTCOME, type Quoted, type Refused, type Released, type ShardOutcome, type Validated } from '../../protocol/outcomes.ts'
+import {
+  OUTCOME,
+  type Quoted,
+  type Refused,
+  type Released,
+  type ShardOutcome,
+  type Validated,
+} from '../../protocol/outcomes.ts'
 import type { RefusalCode } from '../../protocol/refusals.ts'
 import type { ShardState } from './state.ts'
 

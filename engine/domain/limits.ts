@@ -8,4 +8,3 @@ export const RESERVATION_MAX_MS = 3_600_000
 
 /** Overdue reservations released by one command, beyond the ones it needs. Bounds the time of a command after a mass lapse. */
 export const OVERDUE_RELEASES_MAX = 64
-

@@ -69,7 +69,12 @@ export function refusedForOrder(
   return answered({ type: OUTCOME.REFUSED, refusal, detail, couponIndex: 0, retryAfterMs: 0, verdicts })
 }
 
-function differenceTo(first: Redeemed, user: Bytes | null, ordinals: readonly number[], cart: Cart | null): string | null {
+function differenceTo(
+  first: Redeemed,
+  user: Bytes | null,
+  ordinals: readonly number[],
+  cart: Cart | null,
+): string | null {
   if (user !== null && !sameBytes(user, first.user)) return 'for another user'
   if (!sameSet(ordinals, first.ordinals)) return 'with another set of codes'
   if (cart === null) return null

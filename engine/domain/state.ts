@@ -134,7 +134,12 @@ export class ShardState {
 }
 
 /** `key` on a coupon: each word xor-ed with the coupon's salt. Never 0 in both first words, which tables cannot hold. */
-export function saltedInto(key: Key, salt: readonly [Column, Column, Column, Column], ordinal: number, into: Key): void {
+export function saltedInto(
+  key: Key,
+  salt: readonly [Column, Column, Column, Column],
+  ordinal: number,
+  into: Key,
+): void {
   const k0 = key.k0 ^ salt[0].get(ordinal)
   const k1 = key.k1 ^ salt[1].get(ordinal)
   into.set(k0, (k0 | k1) === 0 ? 1 : k1, key.k2 ^ salt[2].get(ordinal), key.k3 ^ salt[3].get(ordinal))

@@ -85,7 +85,13 @@ export class Lane {
   private hasClockDiffered = false
   private onIdle: (() => void) | null = null
   private onGoesOn: (() => void) | null = null
-  private readonly visit = (requestId: number, shard: number, data: Uint8Array, start: number, end: number): boolean => {
+  private readonly visit = (
+    requestId: number,
+    shard: number,
+    data: Uint8Array,
+    start: number,
+    end: number,
+  ): boolean => {
     this.handle(requestId, shard, data, start, end)
     return this.openBytes < GROUP_BYTES_MAX
   }

@@ -146,7 +146,13 @@ export class RingConsumer extends RingEnd {
       }
       const word = at >>> 2
       const start = at + FRAME_BYTES
-      const goOn = visit(this.words[word + 1] as number, this.words[word + 2] as number, this.data, start, start + length)
+      const goOn = visit(
+        this.words[word + 1] as number,
+        this.words[word + 2] as number,
+        this.data,
+        start,
+        start + length,
+      )
       this.tail = (this.tail + FRAME_BYTES + ((length + 3) & ~3)) >>> 0
       Atomics.store(this.header, TAIL, this.tail | 0)
       if (!goOn) return

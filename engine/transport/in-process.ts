@@ -5,7 +5,7 @@
  * rings themselves; beyond them a call is not taken, which is always safe to retry.
  */
 import { ByteReader } from '../../protocol/bytes.ts'
-import { type RingConsumer, type RingProducer } from './byte-ring.ts'
+import type { RingConsumer, RingProducer } from './byte-ring.ts'
 import { type ReplyHandler, SETTLED, type Settled, type ShardTransport } from './port.ts'
 
 /** Calls that may wait for an answer. A WebSocket may have 65,536 redemptions in flight, each a call at worst. */

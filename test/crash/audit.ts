@@ -15,9 +15,12 @@ export function auditAgainst(dataDir: string, ledger: Ledger, isSettled: boolean
     for (const { orderId, userId, reversed } of redemptions) logged.set(`${code} ${orderId}`, `${userId} ${reversed}`)
   }
   const missing = (code: string, orderId: string, expected: string): Violation =>
-    new Violation(`order ${orderId} on ${code} (user and reversal: ${expected}) stands in the log as ${logged.get(`${code} ${orderId}`)}`)
+    new Violation(
+      `order ${orderId} on ${code} (user and reversal: ${expected}) stands in the log as ${logged.get(`${code} ${orderId}`)}`,
+    )
   for (const { coupon, orderId, userId } of ledger.rows) {
-    if (logged.get(`${coupon.code} ${orderId}`) !== `${userId} false`) throw missing(coupon.code, orderId, `${userId} false`)
+    if (logged.get(`${coupon.code} ${orderId}`) !== `${userId} false`)
+      throw missing(coupon.code, orderId, `${userId} false`)
   }
   for (const { coupon, orderId, userId, isReversed } of ledger.redemptions) {
     const found = logged.get(`${coupon.code} ${orderId}`)
@@ -29,13 +32,19 @@ export function auditAgainst(dataDir: string, ledger: Ledger, isSettled: boolean
     const audited = audit.coupons.get(coupon.code)
     if (audited === undefined) throw new Violation(`the coupon ${coupon.code} was acknowledged and is not in the log`)
     if (isSettled && audited.uses !== ledger.uses(coupon)) {
-      throw new Violation(`${coupon.code}: the log counts ${audited.uses} uses, ${ledger.uses(coupon)} were acknowledged`)
+      throw new Violation(
+        `${coupon.code}: the log counts ${audited.uses} uses, ${ledger.uses(coupon)} were acknowledged`,
+      )
     }
     if (coupon.maxUses !== null && audited.maxSeen > coupon.maxUses) {
-      throw new Violation(`${coupon.code} held ${audited.maxSeen} uses at once in the log, its limit is ${coupon.maxUses}`)
+      throw new Violation(
+        `${coupon.code} held ${audited.maxSeen} uses at once in the log, its limit is ${coupon.maxUses}`,
+      )
     }
   }
   if (isSettled && logged.size !== ledger.rows.length + ledger.redemptions.length) {
-    throw new Violation(`the log holds ${logged.size} redemptions, ${ledger.rows.length + ledger.redemptions.length} were acknowledged`)
+    throw new Violation(
+      `the log holds ${logged.size} redemptions, ${ledger.rows.length + ledger.redemptions.length} were acknowledged`,
+    )
   }
 }

@@ -7,7 +7,12 @@ import type { HttpClient, HttpReply } from '../support/http-client.ts'
 import type { WsCalls, WsReply } from '../support/ws-calls.ts'
 
 export type Answer =
-  | { readonly kind: 'done'; readonly result: Record<string, unknown>; readonly isNew: boolean; readonly timeMs: number }
+  | {
+      readonly kind: 'done'
+      readonly result: Record<string, unknown>
+      readonly isNew: boolean
+      readonly timeMs: number
+    }
   | { readonly kind: 'refused'; readonly code: string; readonly detail: string }
   | { readonly kind: 'doubt'; readonly why: string }
 

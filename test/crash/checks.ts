@@ -5,7 +5,15 @@
 
 import type { SeededRandom } from '../support/seeded-random.ts'
 import type { Answer, Checkout, WsCheckout } from './checkout.ts'
-import { type CouponEntry, digestOf, type Ledger, type RedemptionEntry, type ReservationEntry, type RowEntry, Violation } from './ledger.ts'
+import {
+  type CouponEntry,
+  digestOf,
+  type Ledger,
+  type RedemptionEntry,
+  type ReservationEntry,
+  type RowEntry,
+  Violation,
+} from './ledger.ts'
 import { columnsBody, redeemBody } from './load.ts'
 
 /** Calls under way at once. */
@@ -63,7 +71,8 @@ async function checkRedemption(checkout: Checkout, entry: RedemptionEntry): Prom
   const { result } = done(await checkout.get('redemption', entry.redemptionId), what)
   if (!entry.isReversed) entry.receipt ??= digestOf(result)
   const expected = entry.isReversed ? entry.reversal : entry.receipt
-  const isSame = result['orderId'] === entry.orderId && result['userId'] === entry.userId && digestOf(result) === expected
+  const isSame =
+    result['orderId'] === entry.orderId && result['userId'] === entry.userId && digestOf(result) === expected
   if (!isSame) throw new Violation(`${what} otherwise (reversed: ${entry.isReversed}): ${JSON.stringify(result)}`)
 }
 
@@ -103,7 +112,9 @@ async function checkRows(ws: WsCheckout, rows: readonly RowEntry[]): Promise<voi
       if (answer === null) throw new Violation('a frame of columns was not answered by a quiet server')
       for (const [i, row] of asked.entries()) {
         if (answer.outcomes[i] === ROW_REPLAYED && answer.discounts[i] === row.discountMinor) continue
-        throw new Violation(`row ${row.orderId} on ${coupon.code} again: outcome ${answer.outcomes[i]}, discount ${answer.discounts[i]}`)
+        throw new Violation(
+          `row ${row.orderId} on ${coupon.code} again: outcome ${answer.outcomes[i]}, discount ${answer.discounts[i]}`,
+        )
       }
     }
   }
@@ -114,7 +125,7 @@ async function checkCoupon(ledger: Ledger, checkout: Checkout, coupon: CouponEnt
   const uses = ledger.uses(coupon)
   const reserved = ledger.reservedAt(coupon, timeMs)
   if (result['uses'] !== uses || result['reserved'] !== reserved) {
-    const found = `${result['uses']} uses and ${result['reserved']} reserved`
+    const found = `${String(result['uses'])} uses and ${String(result['reserved'])} reserved`
     throw new Violation(`${coupon.code} has ${found}, acknowledged were ${uses} and ${reserved} at ${timeMs}`)
   }
   if (coupon.maxUses !== null && uses + reserved > coupon.maxUses) {

@@ -49,6 +49,13 @@ export interface RowEntry {
 /** A broken promise. The message is the evidence. */
 export class Violation extends Error {
   override readonly name = 'Violation'
+  /** Where the log is kept; null while that is not decided. */
+  readonly evidence: string | null
+
+  constructor(message: string, options: { readonly cause?: unknown; readonly evidence?: string } = {}) {
+    super(message, { cause: options.cause })
+    this.evidence = options.evidence ?? null
+  }
 }
 
 export class Ledger {
@@ -82,7 +89,8 @@ export class Ledger {
   private orderRedeemed({ coupon, orderId }: RowEntry | RedemptionEntry, id: string): void {
     const key = `${coupon.code} ${orderId}`
     const earlier = this.orders.get(key)
-    if (earlier !== undefined) throw new Violation(`order ${orderId} on ${coupon.code} was redeemed as ${earlier} and again as ${id}`)
+    if (earlier !== undefined)
+      throw new Violation(`order ${orderId} on ${coupon.code} was redeemed as ${earlier} and again as ${id}`)
     this.orders.set(key, id)
   }
 
@@ -118,13 +126,16 @@ export class Ledger {
   checkLimits(): void {
     for (const coupon of this.coupons) {
       if (coupon.maxUses !== null && this.uses(coupon) > coupon.maxUses) {
-        throw new Violation(`${coupon.code}: ${this.uses(coupon)} redemptions were acknowledged, its limit is ${coupon.maxUses}`)
+        throw new Violation(
+          `${coupon.code}: ${this.uses(coupon)} redemptions were acknowledged, its limit is ${coupon.maxUses}`,
+        )
       }
     }
     const limits = new Map(this.coupons.map(({ code, maxUsesPerUser }) => [code, maxUsesPerUser]))
     for (const [key, uses] of this.usesOfUser) {
       const limit = limits.get(key.slice(0, key.indexOf(' '))) ?? null
-      if (limit !== null && uses > limit) throw new Violation(`${key}: ${uses} redemptions were acknowledged, the limit per user is ${limit}`)
+      if (limit !== null && uses > limit)
+        throw new Violation(`${key}: ${uses} redemptions were acknowledged, the limit per user is ${limit}`)
     }
   }
 

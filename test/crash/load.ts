@@ -4,7 +4,14 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { SeededRandom } from '../support/seeded-random.ts'
 import type { Answer, Checkout, HttpCheckout, WsCheckout } from './checkout.ts'
-import { type CouponEntry, digestOf, type Ledger, type RedemptionEntry, type ReservationEntry, Violation } from './ledger.ts'
+import {
+  type CouponEntry,
+  digestOf,
+  type Ledger,
+  type RedemptionEntry,
+  type ReservationEntry,
+  Violation,
+} from './ledger.ts'
 
 const CURRENCY = 'EUR'
 const COLUMN_ROWS = 200
@@ -133,8 +140,10 @@ export class Load {
   private async reverse(http: HttpCheckout, entry: RedemptionEntry): Promise<boolean> {
     const take = (answer: Answer): boolean => {
       if (answer.kind === 'doubt') return false
-      if (answer.kind === 'refused') throw new Violation(`the reversal of ${entry.redemptionId} was refused with ${answer.code}`)
-      if (answer.result['status'] !== 'REVERSED') throw new Violation(`a reversal answered ${JSON.stringify(answer.result)}`)
+      if (answer.kind === 'refused')
+        throw new Violation(`the reversal of ${entry.redemptionId} was refused with ${answer.code}`)
+      if (answer.result['status'] !== 'REVERSED')
+        throw new Violation(`a reversal answered ${JSON.stringify(answer.result)}`)
       this.ledger.reverse(entry, digestOf(answer.result))
       return true
     }
@@ -147,7 +156,8 @@ export class Load {
     const { coupon, userId, orderId, totalMinor } = order
     const ttlSeconds = this.random.below(4) === 0 ? 1 : 300
     const cart = cartOf(totalMinor)
-    const ask = (on: Checkout): Promise<Answer> => on.reserve({ codes: [coupon.code], userId, orderId, cart, ttlSeconds })
+    const ask = (on: Checkout): Promise<Answer> =>
+      on.reserve({ codes: [coupon.code], userId, orderId, cart, ttlSeconds })
     const answer = await ask(checkout)
     const entry = this.tookReservation(order, answer)
     if (answer.kind === 'doubt') {
@@ -169,7 +179,8 @@ export class Load {
   private tookReservation(order: Order, answer: Answer): ReservationEntry | null {
     if (answer.kind === 'doubt') return null
     if (answer.kind === 'refused') {
-      if (!LIMITS.has(answer.code)) throw new Violation(`a reservation was refused with ${answer.code}: ${answer.detail}`)
+      if (!LIMITS.has(answer.code))
+        throw new Violation(`a reservation was refused with ${answer.code}: ${answer.detail}`)
       return null
     }
     const { result } = answer
@@ -186,7 +197,8 @@ export class Load {
   private async release(checkout: Checkout, entry: ReservationEntry): Promise<boolean> {
     const take = (answer: Answer): boolean => {
       if (answer.kind === 'doubt') return false
-      if (answer.kind === 'refused') throw new Violation(`the release of ${entry.reservationId} was refused with ${answer.code}`)
+      if (answer.kind === 'refused')
+        throw new Violation(`the release of ${entry.reservationId} was refused with ${answer.code}`)
       this.ledger.close(entry, 'RELEASED')
       return true
     }
@@ -200,7 +212,8 @@ export class Load {
     const take = (answer: Answer): boolean => {
       if (answer.kind === 'doubt') return false
       if (answer.kind === 'refused' && answer.code === 'RESERVATION_EXPIRED') return true
-      if (answer.kind === 'refused') throw new Violation(`${entry.reservationId} was not redeemed: ${answer.code}, ${answer.detail}`)
+      if (answer.kind === 'refused')
+        throw new Violation(`${entry.reservationId} was not redeemed: ${answer.code}, ${answer.detail}`)
       this.tookRedemption(entry, answer, true)
       this.ledger.close(entry, 'REDEEMED')
       return true
@@ -254,7 +267,8 @@ export class Load {
       const coupon: CouponEntry = { code: `S-${this.round}-${i}`, maxUses: 1, maxUsesPerUser: null }
       const take = (answer: Answer): boolean => {
         if (answer.kind === 'doubt') return false
-        if (answer.kind === 'refused' && answer.code !== 'CODE_TAKEN') throw new Violation(`${coupon.code} was not created: ${answer.code}`)
+        if (answer.kind === 'refused' && answer.code !== 'CODE_TAKEN')
+          throw new Violation(`${coupon.code} was not created: ${answer.code}`)
         this.ledger.addCoupon(coupon)
         return true
       }

@@ -35,6 +35,8 @@ export interface ProofOptions {
   readonly report: (line: string) => void
   /** The whole ledger is looked at again at the end; costs about a second for 20,000 entries. */
   readonly fullEnd?: boolean
+  /** TEAROFF_ settings of the server, without their prefix. */
+  readonly settings?: Readonly<Record<string, string>>
 }
 
 export interface ProofCounts {
@@ -58,7 +60,10 @@ export async function proveByCrashes(options: ProofOptions): Promise<ProofCounts
   } catch (cause) {
     keepDirectory(dataDir)
     const { message } = cause as Error
-    throw new Violation(`seed ${options.seed}, round ${proof.round}: ${message}\nthe log is kept in ${dataDir}`, { cause })
+    throw new Violation(`seed ${options.seed}, round ${proof.round}: ${message}\nthe log is kept in ${dataDir}`, {
+      cause,
+      evidence: dataDir,
+    })
   }
   removeDirectory(dataDir)
   return proof.counts
@@ -124,7 +129,10 @@ class Proof {
       const serving = await this.start()
       try {
         if (!isLast) await this.settleDoubts(serving)
-        const from = this.options.fullEnd === true ? { redemptions: 0, reservations: 0, rows: 0, coupons: 0 } : { ...since, coupons: 0 }
+        const from =
+          this.options.fullEnd === true
+            ? { redemptions: 0, reservations: 0, rows: 0, coupons: 0 }
+            : { ...since, coupons: 0 }
         await this.check(serving, from, SAMPLE)
         await serving.server.stop()
         this.counts.gracefulStops++
@@ -172,7 +180,11 @@ class Proof {
   }
 
   private spawn(): ServerProcess {
-    return new ServerProcess({ dataDir: this.dataDir, settings: { WORKERS: String(1 + this.random.below(3)) } })
+    const { settings } = this.options
+    return new ServerProcess({
+      dataDir: this.dataDir,
+      settings: { WORKERS: String(1 + this.random.below(3)), ...settings },
+    })
   }
 
   private async start(): Promise<Serving> {
@@ -219,7 +231,11 @@ class Proof {
   }
 
   private async newStock(http: HttpCheckout): Promise<Stock> {
-    const create = async (name: string, maxUses: number | null, maxUsesPerUser: number | null): Promise<CouponEntry> => {
+    const create = async (
+      name: string,
+      maxUses: number | null,
+      maxUsesPerUser: number | null,
+    ): Promise<CouponEntry> => {
       const coupon = { code: `${name}-${this.round}`, maxUses, maxUsesPerUser }
       const answer = await http.createCoupon(couponBody(coupon))
       if (answer.kind !== 'done') throw new Violation(`${coupon.code} was not created: ${JSON.stringify(answer)}`)
@@ -230,13 +246,18 @@ class Proof {
       limited: await create('LIMITED', 1_500, null),
       perUser: await create('PERUSER', null, 5),
       reserved: await create('RESERVED', 600, 3),
-      columns: await create('COLUMNS', 20_000, 4),
+      columns: await create('COLUMNS', 40_000, 8),
     }
   }
 
   private places(): Since {
     const { redemptions, reservations, rows, coupons } = this.ledger
-    return { redemptions: redemptions.length, reservations: reservations.length, rows: rows.length, coupons: coupons.length }
+    return {
+      redemptions: redemptions.length,
+      reservations: reservations.length,
+      rows: rows.length,
+      coupons: coupons.length,
+    }
   }
 
   private report(): void {

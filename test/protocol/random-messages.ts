@@ -6,9 +6,17 @@ import { CHANGES, EVENT, RELEASE_CAUSES, SWITCHES } from '../../protocol/events.
 import { COUPON_STATUSES, OUTCOME, RESERVATION_STATUSES } from '../../protocol/outcomes.ts'
 import { REFUSALS, type RefusalCode } from '../../protocol/refusals.ts'
 
-export const uint = fc.oneof(fc.nat({ max: 300 }), fc.maxSafeNat(), fc.constantFrom(127, 128, 16_383, 16_384, 2 ** 31, 2 ** 32, 2 ** 53 - 1))
+export const uint = fc.oneof(
+  fc.nat({ max: 300 }),
+  fc.maxSafeNat(),
+  fc.constantFrom(127, 128, 16_383, 16_384, 2 ** 31, 2 ** 32, 2 ** 53 - 1),
+)
 /** ASCII short and long, and what is not ASCII; lone surrogates have no UTF-8. */
-export const text = fc.oneof(fc.string({ maxLength: 40 }), fc.string({ unit: 'binary', maxLength: 140 }), fc.constant('ü'.repeat(64)))
+export const text = fc.oneof(
+  fc.string({ maxLength: 40 }),
+  fc.string({ unit: 'binary', maxLength: 140 }),
+  fc.constant('ü'.repeat(64)),
+)
 const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: null })
 const bytes = text.map(bytesOf)
 const ordinals = fc.uniqueArray(uint, { minLength: 1, maxLength: 10 })
@@ -78,7 +86,12 @@ export const event = fc.oneof(
     reason: maybe(text),
     definition,
   }),
-  fc.record({ type: constant(EVENT.COUPON_SWITCHED), ordinal: uint, by: maybe(text), change: fc.constantFrom(...SWITCHES) }),
+  fc.record({
+    type: constant(EVENT.COUPON_SWITCHED),
+    ordinal: uint,
+    by: maybe(text),
+    change: fc.constantFrom(...SWITCHES),
+  }),
   fc.record({
     type: constant(EVENT.COUPON_WINDOW_PASSED),
     ordinal: uint,
@@ -137,7 +150,10 @@ const bareLine = uint.map((unitPriceMinor) => ({
 const cart = fc.oneof(
   fc.record({
     currency: fc.constantFrom('EUR', 'USD'),
-    lines: fc.oneof(fc.array(line, { minLength: 1, maxLength: 6 }), bareLine.map((one) => [one])),
+    lines: fc.oneof(
+      fc.array(line, { minLength: 1, maxLength: 6 }),
+      bareLine.map((one) => [one]),
+    ),
     shippingMinor: fc.oneof(constant(0), uint),
     channel: maybe(text),
   }),
@@ -191,7 +207,12 @@ export const command = fc.oneof(
     validUntilMs: uint,
     override: fc.boolean(),
   }),
-  fc.record({ type: constant(COMMAND.SWITCH_COUPON), coupon: ref, by: maybe(text), change: fc.constantFrom(...SWITCHES) }),
+  fc.record({
+    type: constant(COMMAND.SWITCH_COUPON),
+    coupon: ref,
+    by: maybe(text),
+    change: fc.constantFrom(...SWITCHES),
+  }),
   fc.record({ type: constant(COMMAND.DESCRIBE_SHARD) }),
 )
 

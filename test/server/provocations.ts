@@ -1,7 +1,6 @@
 // Every operation of the contract and every way it can be refused, as a table: what to send, and what has to come back. The
 // table is in the order of the sections of the contract; helpers that set a scene stand above it.
 
-import { expect } from 'vitest'
 import type { HttpClient, HttpReply } from '../support/http-client.ts'
 
 export interface Provocation {
@@ -31,7 +30,12 @@ export class Scene {
     this.keys = keys
   }
 
-  send(method: string, path: string, body?: unknown, headers: Readonly<Record<string, string>> = {}): Promise<HttpReply> {
+  send(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<HttpReply> {
     return this.http.call(method, path, body, { authorization: `Bearer ${this.keys.operations}`, ...headers })
   }
 
@@ -90,7 +94,7 @@ export class Scene {
 
   async done(status: number, sent: Promise<HttpReply>): Promise<HttpReply> {
     const reply = await sent
-    expect(reply.status, reply.text).toBe(status)
+    if (reply.status !== status) throw new Error(`${reply.status} instead of ${status}: ${reply.text}`)
     return reply
   }
 }
@@ -110,7 +114,9 @@ function no(operation: string, status: number, code: string, send: Provocation['
 }
 
 const COUPONS: readonly Provocation[] = [
-  ok('POST /v1/coupons', 201, (s) => s.send('POST', '/v1/coupons', { type: 'FREESHIP', maxDiscount: 500, currency: 'EUR' })),
+  ok('POST /v1/coupons', 201, (s) =>
+    s.send('POST', '/v1/coupons', { type: 'FREESHIP', maxDiscount: 500, currency: 'EUR' }),
+  ),
   ok('POST /v1/coupons', 201, (s) =>
     s.send('POST', '/v1/coupons', {
       code: s.name('FULL'),
@@ -141,14 +147,26 @@ const COUPONS: readonly Provocation[] = [
       validUntil: FUTURE,
     }),
   ),
-  no('POST /v1/coupons', 409, 'CODE_TAKEN', async (s) => s.send('POST', '/v1/coupons', { code: await s.coupon(), type: 'PERCENT', value: 5 })),
+  no('POST /v1/coupons', 409, 'CODE_TAKEN', async (s) =>
+    s.send('POST', '/v1/coupons', { code: await s.coupon(), type: 'PERCENT', value: 5 }),
+  ),
   no('POST /v1/coupons', 400, 'INVALID_REQUEST', (s) => s.send('POST', '/v1/coupons', { type: 'PERCENT', value: 101 })),
   no('POST /v1/coupons', 400, 'INVALID_REQUEST', (s) => s.send('POST', '/v1/coupons', '{"type":')),
-  no('POST /v1/coupons', 400, 'INVALID_REQUEST', (s) => s.send('POST', '/v1/coupons', { type: 'PERCENT', value: 5, colour: 'red' })),
-  no('POST /v1/coupons', 401, 'UNAUTHENTICATED', (s) => s.as(null, 'POST', '/v1/coupons', { type: 'PERCENT', value: 5 })),
-  no('POST /v1/coupons', 403, 'FORBIDDEN', (s) => s.as('checkout', 'POST', '/v1/coupons', { type: 'PERCENT', value: 5 })),
-  no('POST /v1/coupons', 413, 'PAYLOAD_TOO_LARGE', (s) => s.send('POST', '/v1/coupons', JSON.stringify({ description: 'x'.repeat(BODY_BYTES_MAX) }))),
-  no('POST /v1/coupons', 415, 'UNSUPPORTED_MEDIA_TYPE', (s) => s.send('POST', '/v1/coupons', 'type=PERCENT', { 'content-type': 'text/plain' })),
+  no('POST /v1/coupons', 400, 'INVALID_REQUEST', (s) =>
+    s.send('POST', '/v1/coupons', { type: 'PERCENT', value: 5, colour: 'red' }),
+  ),
+  no('POST /v1/coupons', 401, 'UNAUTHENTICATED', (s) =>
+    s.as(null, 'POST', '/v1/coupons', { type: 'PERCENT', value: 5 }),
+  ),
+  no('POST /v1/coupons', 403, 'FORBIDDEN', (s) =>
+    s.as('checkout', 'POST', '/v1/coupons', { type: 'PERCENT', value: 5 }),
+  ),
+  no('POST /v1/coupons', 413, 'PAYLOAD_TOO_LARGE', (s) =>
+    s.send('POST', '/v1/coupons', JSON.stringify({ description: 'x'.repeat(BODY_BYTES_MAX) })),
+  ),
+  no('POST /v1/coupons', 415, 'UNSUPPORTED_MEDIA_TYPE', (s) =>
+    s.send('POST', '/v1/coupons', 'type=PERCENT', { 'content-type': 'text/plain' }),
+  ),
   ok('GET /v1/coupons/{coupon}', 200, async (s) => s.send('GET', `/v1/coupons/${await s.coupon({ maxUses: 3 })}`)),
   ok('GET /v1/coupons/{coupon}', 200, async (s) => {
     const code = await s.coupon({ maxUses: 1 })
@@ -156,11 +174,15 @@ const COUPONS: readonly Provocation[] = [
     return s.send('GET', `/v1/coupons/${code.toLowerCase()}`)
   }),
   no('GET /v1/coupons/{coupon}', 404, 'COUPON_NOT_FOUND', (s) => s.send('GET', '/v1/coupons/NOT-THERE')),
-  ok('PATCH /v1/coupons/{coupon}', 200, async (s) => s.send('PATCH', `/v1/coupons/${await s.coupon()}`, { maxUses: 7 }, { 'if-match': '"1"' })),
+  ok('PATCH /v1/coupons/{coupon}', 200, async (s) =>
+    s.send('PATCH', `/v1/coupons/${await s.coupon()}`, { maxUses: 7 }, { 'if-match': '"1"' }),
+  ),
   no('PATCH /v1/coupons/{coupon}', 412, 'VERSION_CONFLICT', async (s) =>
     s.send('PATCH', `/v1/coupons/${await s.coupon()}`, { maxUses: 7 }, { 'if-match': '"9"' }),
   ),
-  no('PATCH /v1/coupons/{coupon}', 428, 'PRECONDITION_REQUIRED', async (s) => s.send('PATCH', `/v1/coupons/${await s.coupon()}`, { maxUses: 7 })),
+  no('PATCH /v1/coupons/{coupon}', 428, 'PRECONDITION_REQUIRED', async (s) =>
+    s.send('PATCH', `/v1/coupons/${await s.coupon()}`, { maxUses: 7 }),
+  ),
   no('PATCH /v1/coupons/{coupon}', 400, 'INVALID_REQUEST', async (s) =>
     s.send('PATCH', `/v1/coupons/${await s.coupon()}`, { code: 'OTHER' }, { 'if-match': '"1"' }),
   ),
@@ -176,25 +198,39 @@ const COUPONS: readonly Provocation[] = [
     await s.done(200, s.send('POST', `/v1/coupons/${code}/disable`))
     return s.send('POST', `/v1/coupons/${code}/enable`)
   }),
-  no('POST /v1/coupons/{coupon}/disable', 404, 'COUPON_NOT_FOUND', (s) => s.send('POST', '/v1/coupons/NOT-THERE/disable')),
+  no('POST /v1/coupons/{coupon}/disable', 404, 'COUPON_NOT_FOUND', (s) =>
+    s.send('POST', '/v1/coupons/NOT-THERE/disable'),
+  ),
   ok('POST /v1/coupons/{coupon}/extend', 200, async (s) =>
-    s.send('POST', `/v1/coupons/${await s.coupon({ validUntil: '2098-01-01T00:00:00Z' })}/extend`, { validUntil: FUTURE, reason: 'more time' }),
+    s.send('POST', `/v1/coupons/${await s.coupon({ validUntil: '2098-01-01T00:00:00Z' })}/extend`, {
+      validUntil: FUTURE,
+      reason: 'more time',
+    }),
   ),
   no('POST /v1/coupons/{coupon}/extend', 409, 'INVALID_TRANSITION', async (s) => {
     const code = await s.coupon({ validUntil: FUTURE })
     await s.done(200, s.send('POST', `/v1/coupons/${code}/expire`, { reason: 'over' }))
     return s.send('POST', `/v1/coupons/${code}/extend`, { validUntil: FUTURE, reason: 'again' })
   }),
-  ok('POST /v1/coupons/{coupon}/expire', 200, async (s) => s.send('POST', `/v1/coupons/${await s.coupon()}/expire`, { reason: 'over' })),
+  ok('POST /v1/coupons/{coupon}/expire', 200, async (s) =>
+    s.send('POST', `/v1/coupons/${await s.coupon()}/expire`, { reason: 'over' }),
+  ),
 ]
 
 const CHECKOUT: readonly Provocation[] = [
-  ok('POST /v1/validate', 200, async (s) => s.send('POST', '/v1/validate', { codes: [await s.coupon(), 'NOT-THERE'], cart: EUR_50 })),
+  ok('POST /v1/validate', 200, async (s) =>
+    s.send('POST', '/v1/validate', { codes: [await s.coupon(), 'NOT-THERE'], cart: EUR_50 }),
+  ),
   ok('POST /v1/validate', 200, async (s) =>
     s.as('checkout', 'POST', '/v1/validate', {
       codes: [await s.coupon()],
       userId: 'u',
-      cart: { currency: 'EUR', lines: [{ productId: 'p', categoryIds: ['c'], quantity: 3, unitPrice: 333 }], shipping: 490, channel: 'web' },
+      cart: {
+        currency: 'EUR',
+        lines: [{ productId: 'p', categoryIds: ['c'], quantity: 3, unitPrice: 333 }],
+        shipping: 490,
+        channel: 'web',
+      },
     }),
   ),
   no('POST /v1/validate', 400, 'INVALID_REQUEST', async (s) => {
@@ -202,7 +238,9 @@ const CHECKOUT: readonly Provocation[] = [
     return s.send('POST', '/v1/validate', { codes: [code, ` ${code.toLowerCase()} `], cart: EUR_50 })
   }),
   ok('POST /v1/reservations', 201, async (s) => s.reserve(await s.coupon())),
-  ok('POST /v1/reservations', 201, async (s) => s.reserve(await s.coupon(), { cart: undefined, orderId: s.name('order'), ttlSeconds: 60 })),
+  ok('POST /v1/reservations', 201, async (s) =>
+    s.reserve(await s.coupon(), { cart: undefined, orderId: s.name('order'), ttlSeconds: 60 }),
+  ),
   ok('POST /v1/reservations', 200, async (s) => {
     const code = await s.coupon()
     return await twice(() => s.reserve(code, { userId: 'same' }))
@@ -217,7 +255,9 @@ const CHECKOUT: readonly Provocation[] = [
   ok('GET /v1/reservations/{id}', 200, async (s) => s.send('GET', `/v1/reservations/${await s.closedReservation()}`)),
   ok('GET /v1/reservations/{id}', 200, async (s) => s.send('GET', `/v1/reservations/${await s.endedReservation()}`)),
   no('GET /v1/reservations/{id}', 404, 'RESERVATION_NOT_FOUND', (s) => s.send('GET', '/v1/reservations/rsv_00zz')),
-  ok('POST /v1/reservations/{id}/extend', 200, async (s) => s.send('POST', `/v1/reservations/${await s.reservation()}/extend`, { ttlSeconds: 900 })),
+  ok('POST /v1/reservations/{id}/extend', 200, async (s) =>
+    s.send('POST', `/v1/reservations/${await s.reservation()}/extend`, { ttlSeconds: 900 }),
+  ),
   no('POST /v1/reservations/{id}/extend', 409, 'RESERVATION_CLOSED', async (s) =>
     s.send('POST', `/v1/reservations/${await s.closedReservation()}/extend`, { ttlSeconds: 900 }),
   ),
@@ -232,7 +272,9 @@ const CHECKOUT: readonly Provocation[] = [
     s.send('POST', `/v1/reservations/${await s.endedReservation()}/redeem`, { orderId: s.name('order') }),
   ),
   ok('DELETE /v1/reservations/{id}', 204, async (s) => s.send('DELETE', `/v1/reservations/${await s.reservation()}`)),
-  no('DELETE /v1/reservations/{id}', 409, 'RESERVATION_CLOSED', async (s) => s.send('DELETE', `/v1/reservations/${await s.closedReservation()}`)),
+  no('DELETE /v1/reservations/{id}', 409, 'RESERVATION_CLOSED', async (s) =>
+    s.send('DELETE', `/v1/reservations/${await s.closedReservation()}`),
+  ),
   ok('POST /v1/redemptions', 201, async (s) => s.redeem(await s.coupon())),
   ok('POST /v1/redemptions', 200, async (s) => {
     const code = await s.coupon()
@@ -269,14 +311,21 @@ const CHECKOUT: readonly Provocation[] = [
   no('POST /v1/redemptions', 422, 'COUPON_NOT_STARTED', async (s) => s.redeem(await s.coupon({ validFrom: FUTURE }))),
   no('POST /v1/redemptions', 422, 'COUPON_EXPIRED', async (s) => s.redeem(await s.coupon({ validUntil: PAST }))),
   no('POST /v1/redemptions', 422, 'USER_NOT_ELIGIBLE', async (s) => s.redeem(await s.coupon({ userId: 'somebody' }))),
-  no('POST /v1/redemptions', 422, 'CHANNEL_NOT_ALLOWED', async (s) => s.redeem(await s.coupon({ channels: ['store'] }))),
+  no('POST /v1/redemptions', 422, 'CHANNEL_NOT_ALLOWED', async (s) =>
+    s.redeem(await s.coupon({ channels: ['store'] })),
+  ),
   no('POST /v1/redemptions', 422, 'CURRENCY_MISMATCH', async (s) => s.redeem(await s.coupon({ currency: 'USD' }))),
-  no('POST /v1/redemptions', 422, 'MIN_ORDER_NOT_MET', async (s) => s.redeem(await s.coupon({ minOrderAmount: 5_001, currency: 'EUR' }))),
+  no('POST /v1/redemptions', 422, 'MIN_ORDER_NOT_MET', async (s) =>
+    s.redeem(await s.coupon({ minOrderAmount: 5_001, currency: 'EUR' })),
+  ),
   no('POST /v1/redemptions', 422, 'MIN_QUANTITY_NOT_MET', async (s) => s.redeem(await s.coupon({ minQuantity: 2 }))),
-  no('POST /v1/redemptions', 422, 'NOT_APPLICABLE', async (s) => s.redeem(await s.coupon({ applicableProductIds: ['other'] }))),
+  no('POST /v1/redemptions', 422, 'NOT_APPLICABLE', async (s) =>
+    s.redeem(await s.coupon({ applicableProductIds: ['other'] })),
+  ),
   no('POST /v1/redemptions', 422, 'NOT_STACKABLE', async (s) => {
     const base = s.name('ALONE')
-    for (const last of ['AA', 'AS']) await s.done(201, s.send('POST', '/v1/coupons', { code: `${base}-${last}`, type: 'PERCENT', value: 10 }))
+    for (const last of ['AA', 'AS'])
+      await s.done(201, s.send('POST', '/v1/coupons', { code: `${base}-${last}`, type: 'PERCENT', value: 10 }))
     return s.redeem('', { codes: [`${base}-AA`, `${base}-AS`] })
   }),
   no('POST /v1/redemptions', 409, 'USER_LIMIT_REACHED', async (s) => {
@@ -301,12 +350,16 @@ const ONE_COUPON: readonly Provocation[] = [
     s.send('GET', `/v1/coupons/${await s.coupon()}/validate?userId=u&orderTotal=5000&currency=EUR`),
   ),
   ok('GET /v1/coupons/{coupon}/validate', 200, async (s) => s.send('GET', `/v1/coupons/${await s.coupon()}/validate`)),
-  ok('POST /v1/coupons/{coupon}/lock', 201, async (s) => s.send('POST', `/v1/coupons/${await s.coupon()}/lock`, { userId: 'u' })),
+  ok('POST /v1/coupons/{coupon}/lock', 201, async (s) =>
+    s.send('POST', `/v1/coupons/${await s.coupon()}/lock`, { userId: 'u' }),
+  ),
   ok('POST /v1/coupons/{coupon}/lock', 200, async (s) => {
     const code = await s.coupon({ maxUses: 1 })
     return await twice(() => s.send('POST', `/v1/coupons/${code}/lock`, { userId: 'u', ...EUR_50 }))
   }),
-  ok('POST /v1/coupons/locked/{coupon}', 201, async (s) => s.send('POST', `/v1/coupons/locked/${await s.coupon()}`, { userId: 'u' })),
+  ok('POST /v1/coupons/locked/{coupon}', 201, async (s) =>
+    s.send('POST', `/v1/coupons/locked/${await s.coupon()}`, { userId: 'u' }),
+  ),
   ok('POST /v1/coupons/locked/{coupon}', 200, async (s) => {
     const code = await s.coupon()
     return await twice(() => s.send('POST', `/v1/coupons/locked/${code}`, { userId: 'u' }))

@@ -1,13 +1,12 @@
-// Servers that are sick on purpose, from outside: started with a module loaded first, or with a bound on the size of files.
+// Servers that are sick on purpose, from outside: started with a module that is loaded first (sick-thread.ts), or with a
+// bound on the size of files.
 
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PROJECT_ROOT } from '../support/project.ts'
 import type { ServerOptions } from '../support/server-process.ts'
 
-function loaded(name: string): string[] {
-  return ['--import', join(PROJECT_ROOT, 'dist', 'test', 'server', `${name}.js`)]
-}
+const SICK_THREAD = join(PROJECT_ROOT, 'dist', 'test', 'server', 'sick-thread.js')
 
 /** A file that is there or not: how a test speaks to the threads of a server. */
 export class Trigger {
@@ -26,14 +25,16 @@ export class Trigger {
   }
 }
 
-/** Workers stand still while the trigger is set. */
-export function holdable(trigger: Trigger): Pick<ServerOptions, 'nodeOptions' | 'env'> {
-  return { nodeOptions: loaded('held-thread'), env: { TEST_HOLD: trigger.path } }
+type Ailment = 'TEST_HOLD' | 'TEST_DIE' | 'TEST_FULL'
+
+/** A server with this ailment while the trigger is set. */
+export function sick(ailment: Ailment, trigger: Trigger): Pick<ServerOptions, 'nodeOptions' | 'env'> {
+  return { nodeOptions: ['--import', SICK_THREAD], env: { [ailment]: trigger.path } }
 }
 
-/** A worker ends in its next flush once the trigger is set. */
-export function mortal(trigger: Trigger): Pick<ServerOptions, 'nodeOptions' | 'env'> {
-  return { nodeOptions: loaded('dying-thread'), env: { TEST_DIE: trigger.path } }
+/** A server whose workers' wall clock is behind. */
+export function clockBehind(byMs: number): Pick<ServerOptions, 'nodeOptions' | 'env'> {
+  return { nodeOptions: ['--import', SICK_THREAD], env: { TEST_CLOCK_BEHIND_MS: String(byMs) } }
 }
 
 /** No file may grow beyond so many blocks of 1,024 bytes: what a full disk looks like to a write. */

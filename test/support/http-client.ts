@@ -37,7 +37,8 @@ export class HttpClient {
     headers: Readonly<Record<string, string>> = {},
   ): Promise<HttpReply> {
     const payload = payloadOf(body)
-    const all: Record<string, string | number> = payload === null ? {} : { 'content-type': 'application/json', 'content-length': payload.length }
+    const all: Record<string, string | number> =
+      payload === null ? {} : { 'content-type': 'application/json', 'content-length': payload.length }
     return new Promise((resolve, reject) => {
       const outgoing = request(
         { agent: this.agent, host: '127.0.0.1', port: this.port, method, path, headers: { ...all, ...headers } },
@@ -50,7 +51,12 @@ export class HttpClient {
             const text = Buffer.concat(chunks).toString('utf8')
             const { statusCode, headers: found } = incoming
             try {
-              resolve({ status: statusCode ?? 0, headers: found, text, json: jsonOf(text, String(found['content-type'])) })
+              resolve({
+                status: statusCode ?? 0,
+                headers: found,
+                text,
+                json: jsonOf(text, String(found['content-type'])),
+              })
             } catch (cause) {
               reject(new Error(`the answer is no JSON: ${text.slice(0, 200)}`, { cause }))
             }

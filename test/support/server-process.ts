@@ -144,12 +144,24 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
   return server
 }
 
-function spawnServer({ dataDir, settings = {}, wrap = [], shell, nodeOptions = [], entry, env = {} }: ServerOptions): ChildProcess {
+function spawnServer({
+  dataDir,
+  settings = {},
+  wrap = [],
+  shell,
+  nodeOptions = [],
+  entry,
+  env = {},
+}: ServerOptions): ChildProcess {
   const command = [...wrap, process.execPath, ...nodeOptions, entry ?? PRODUCT_ENTRY, 'serve']
   const [program, ...args] = shell === undefined ? command : ['bash', '-c', `${shell}; exec "$@"`, 'bash', ...command]
   return spawn(program as string, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...withoutSettings(process.env), ...env, ...prefixed({ HOST: '127.0.0.1', PORT: '0', DATA_DIR: dataDir, ...settings }) },
+    env: {
+      ...withoutSettings(process.env),
+      ...env,
+      ...prefixed({ HOST: '127.0.0.1', PORT: '0', DATA_DIR: dataDir, ...settings }),
+    },
   })
 }
 

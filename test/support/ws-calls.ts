@@ -71,7 +71,8 @@ export class WsCalls {
     while (this.outgoing.length > 0) {
       const messages = this.outgoing.slice(0, FRAME_MESSAGES_MAX)
       this.outgoing = this.outgoing.slice(FRAME_MESSAGES_MAX)
-      if (!this.isClosed) this.client.send(OPCODE.TEXT, Buffer.from(JSON.stringify(messages.length === 1 ? messages[0] : messages)))
+      if (!this.isClosed)
+        this.client.send(OPCODE.TEXT, Buffer.from(JSON.stringify(messages.length === 1 ? messages[0] : messages)))
     }
   }
 

@@ -71,19 +71,31 @@ describe('the judge of traces', () => {
 
   it('sees an order that was never written, and takes the first flush of one that was written twice', () => {
     expect(violationsOf(pages('ord-1'), root(), flush(), receipt('ord-2'))).toHaveLength(1)
-    expect(violationsOf(pages('ord-1'), root(), flush(), receipt('ord-1'), pages('ord-1 ord-2'), root())).toHaveLength(0)
+    expect(violationsOf(pages('ord-1'), root(), flush(), receipt('ord-1'), pages('ord-1 ord-2'), root())).toHaveLength(
+      0,
+    )
   })
 
   it('holds messages, rows, refusals and counters to the same', () => {
-    const told: Told = { orders: TOLD.orders, rowsOf: new Map([['m1', ['ord-1', 'ord-2']]]), winnersOf: new Map([['C', ['ord-1', 'ord-2']]]) }
+    const told: Told = {
+      orders: TOLD.orders,
+      rowsOf: new Map([['m1', ['ord-1', 'ord-2']]]),
+      winnersOf: new Map([['C', ['ord-1', 'ord-2']]]),
+    }
     const upgrade = line(3, `sendto(23<${SOCKET}>, "HTTP/1.1 101 Switching\\r\\n\\r\\n", 26, 0, NULL, 0) = 26`)
     const frame = (json: string): string => {
       const bytes = json.length + 2
-      return line(3, `sendto(23<${SOCKET}>, "\\${(0x81).toString(8)}\\${json.length.toString(8).padStart(3, '0')}${json.replaceAll('"', '\\"')}", ${bytes}, 0, NULL, 0) = ${bytes}`)
+      return line(
+        3,
+        `sendto(23<${SOCKET}>, "\\${(0x81).toString(8)}\\${json.length.toString(8).padStart(3, '0')}${json.replaceAll('"', '\\"')}", ${bytes}, 0, NULL, 0) = ${bytes}`,
+      )
     }
     const judge = (...lines: readonly string[]) => judgeTrace([upgrade, ...lines].join('\n'), told, PATTERN)
     const rows = frame('{"id":"m1","ok":true,"outcomes":[0,1],"discounts":[1,1]}')
-    expect(judge(pages('ord-1'), root(), flush(), pages('ord-2'), rows, root(), flush())).toMatchObject({ acknowledgements: 2, violations: [expect.stringContaining('ord-2')] })
+    expect(judge(pages('ord-1'), root(), flush(), pages('ord-2'), rows, root(), flush())).toMatchObject({
+      acknowledgements: 2,
+      violations: [expect.stringContaining('ord-2')],
+    })
     const refused = frame('{"id":"m2","ok":false,"error":{"code":"COUPON_EXHAUSTED","coupon":"C"}}')
     expect(judge(pages('ord-1'), root(), flush(), pages('ord-2'), refused).violations).toHaveLength(1)
     expect(judge(pages('ord-1 ord-2'), root(), flush(), refused)).toMatchObject({ refusals: 1, violations: [] })
@@ -94,6 +106,12 @@ describe('the judge of traces', () => {
 
   it('reads escapes, and a call whose end the trace does not have', () => {
     const [call] = tracedCalls(line(1, 'write(3</a>, "a\\0012\\t\\"\\\\\\377\\n", 9 <unfinished ...>'))
-    expect(call).toMatchObject({ name: 'write', target: '/a', bytes: 'a\u{1}2\t"\\\u{ff}\n', result: -1, endsAt: Number.POSITIVE_INFINITY })
+    expect(call).toMatchObject({
+      name: 'write',
+      target: '/a',
+      bytes: 'a\u{1}2\t"\\\u{ff}\n',
+      result: -1,
+      endsAt: Number.POSITIVE_INFINITY,
+    })
   })
 })

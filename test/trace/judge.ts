@@ -55,13 +55,20 @@ export function judgeTrace(trace: string, told: Told, orderPattern: RegExp): Jud
     if (shown === null) continue
     found.reads++
     const onDisk = shown.winners.filter((order) => (durable.get(order) ?? NEVER) < reply.leavesAt).length
-    if (onDisk < shown.uses) violations.push(`${whereOf(reply)} shows ${shown.uses} uses of ${shown.code}, ${onDisk} were on disk`)
+    if (onDisk < shown.uses)
+      violations.push(`${whereOf(reply)} shows ${shown.uses} uses of ${shown.code}, ${onDisk} were on disk`)
   }
   const flushes = calls.filter(({ name, target }) => isFlush(name) && target.endsWith('.mdb')).length
   return { ...found, flushes, violations }
 }
 
-function hold(order: string, why: string, reply: Reply, durable: ReadonlyMap<string, number>, violations: string[]): void {
+function hold(
+  order: string,
+  why: string,
+  reply: Reply,
+  durable: ReadonlyMap<string, number>,
+  violations: string[],
+): void {
   const onDiskAt = durable.get(order)
   if (onDiskAt === undefined) violations.push(`${whereOf(reply)}: order ${order}, which ${why}, was never flushed`)
   else if (onDiskAt > reply.leavesAt) {
@@ -74,7 +81,11 @@ function whereOf({ leavesAt, atSeconds }: Reply): string {
 }
 
 /** For each order the line in which the flush ended that made it reachable. */
-function durableOrders(calls: readonly TracedCall[], orders: ReadonlySet<string>, pattern: RegExp): Map<string, number> {
+function durableOrders(
+  calls: readonly TracedCall[],
+  orders: ReadonlySet<string>,
+  pattern: RegExp,
+): Map<string, number> {
   const durable = new Map<string, number>()
   const ofFile = new Map<string, TracedCall[]>()
   for (const call of calls) {
@@ -121,7 +132,10 @@ function exhaustedCoupon({ body, status }: Reply): string | null {
   return refusal?.['code'] === 'COUPON_EXHAUSTED' ? String(refusal['coupon']) : null
 }
 
-function shownCoupon({ body, status }: Reply, told: Told): { code: string; uses: number; winners: readonly string[] } | null {
+function shownCoupon(
+  { body, status }: Reply,
+  told: Told,
+): { code: string; uses: number; winners: readonly string[] } | null {
   const shown = status === 0 ? (body['result'] as Record<string, unknown> | undefined) : body
   if (shown?.['couponId'] === undefined || typeof shown['uses'] !== 'number') return null
   const code = String(shown['code'])

@@ -66,7 +66,10 @@ function replyAt({ pieces }: Stream, at: number, status: number, body: Record<st
   return { leavesAt: call.beginsAt, atSeconds: call.atSeconds, status, body }
 }
 
-function frameAt(bytes: string, at: number): { readonly payload: string; readonly isText: boolean; readonly end: number } | null {
+function frameAt(
+  bytes: string,
+  at: number,
+): { readonly payload: string; readonly isText: boolean; readonly end: number } | null {
   const short = bytes.charCodeAt(at + 1) & 127
   const start = at + (short === 126 ? 4 : short === 127 ? 10 : 2)
   if (bytes.length < start) return null

@@ -31,7 +31,11 @@ function report(what: string, { trace, told, acknowledged, refused, reads }: Tra
 
 report('the product', await runTraced(FULL), false)
 report('the product with three workers', await runTraced(SMALL, { settings: { WORKERS: '3' } }), false)
-report('durability relaxed, which replies at once', await runTraced(SMALL, { settings: { DURABILITY: 'relaxed' } }), true)
+report(
+  'durability relaxed, which replies at once',
+  await runTraced(SMALL, { settings: { DURABILITY: 'relaxed' } }),
+  true,
+)
 for (const name of Object.keys(EARLY_BUILDS) as (keyof typeof EARLY_BUILDS)[]) {
   const { directory, entry } = makeEarlyBuild(EARLY_BUILDS[name])
   try {

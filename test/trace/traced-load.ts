@@ -50,7 +50,10 @@ export function canTrace(): boolean {
   }
 }
 
-export async function runTraced(size: LoadSize, server: Pick<ServerOptions, 'settings' | 'entry'> = {}): Promise<TracedRun> {
+export async function runTraced(
+  size: LoadSize,
+  server: Pick<ServerOptions, 'settings' | 'entry'> = {},
+): Promise<TracedRun> {
   const directory = temporaryDirectory('trace')
   const path = join(directory, 'trace')
   try {
@@ -73,7 +76,22 @@ export async function runTraced(size: LoadSize, server: Pick<ServerOptions, 'set
 
 /** `-D`: the server stays our child and gets our signals, the tracer is its grandchild. */
 function tracer(path: string): string[] {
-  return ['strace', '-D', '-f', '-qq', '-ttt', '-yy', '-e', 'signal=none', '-e', `trace=${CALLS}`, '-s', String(STRING_BYTES_MAX), '-o', path]
+  return [
+    'strace',
+    '-D',
+    '-f',
+    '-qq',
+    '-ttt',
+    '-yy',
+    '-e',
+    'signal=none',
+    '-e',
+    `trace=${CALLS}`,
+    '-s',
+    String(STRING_BYTES_MAX),
+    '-o',
+    path,
+  ]
 }
 
 class TracedLoad {
@@ -104,7 +122,9 @@ class TracedLoad {
     for (let i = 0; i < frames; i++) work.push(this.columns(i))
     for (let i = 0; i < racers; i++) {
       const order = this.order('race', i)
-      work.push(i % 2 === 0 ? this.redeemOverHttp(SCARCE_COUPON, order) : this.redeemOverWebSocket(SCARCE_COUPON, order, i))
+      work.push(
+        i % 2 === 0 ? this.redeemOverHttp(SCARCE_COUPON, order) : this.redeemOverWebSocket(SCARCE_COUPON, order, i),
+      )
       if (i % 4 === 0) work.push(this.read())
     }
     await Promise.all(work)
@@ -160,7 +180,8 @@ class TracedLoad {
       orderIds,
       orderTotals: 5_000,
     })
-    if (outcomes?.every((outcome) => outcome === 0) !== true) throw new Error('rows of new users and orders were refused')
+    if (outcomes?.every((outcome) => outcome === 0) !== true)
+      throw new Error('rows of new users and orders were refused')
     this.rowsOf.set(id, orderIds)
     this.acknowledged += ROWS
   }

@@ -108,7 +108,9 @@ function knownIn(frame: Frame, answers: readonly RowAnswer[], redeemed: Set<stri
 
 function logBytes(shard: LiveShard): string[] {
   shard.flushAll()
-  return shard.log.entries.map(({ firstSeq, timeMs, events }) => `${firstSeq} ${timeMs} ${Buffer.from(events).toString('hex')}`)
+  return shard.log.entries.map(
+    ({ firstSeq, timeMs, events }) => `${firstSeq} ${timeMs} ${Buffer.from(events).toString('hex')}`,
+  )
 }
 
 /** Without sequence numbers, which count the reservations as well. */

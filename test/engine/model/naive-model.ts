@@ -190,7 +190,8 @@ export class NaiveModel {
     const { user, order, cart } = call
     const coupons = call.refs.map((ref) => this.find(ref))
     if (coupons.includes(null)) return this.refuseFirst(this.refusals(coupons, call, false, nowMs), coupons, nowMs)
-    if (order !== null && this.redemptionOf(order, coupons) !== null) return refuse('ORDER_CONFLICT')
+    const earlier = order === null ? null : this.redemptionOf(order, coupons)
+    if (earlier !== null) return refuse(earlier.reversed === null ? 'ORDER_CONFLICT' : 'REDEMPTION_REVERSED')
     const open = this.openOf(user, coupons, (reservedFor) => order === null || reservedFor === order, nowMs)
     if (open !== null) return this.reserveAgain(open, cart, nowMs)
     const refusals = this.refusals(coupons, call, false, nowMs)

@@ -43,7 +43,11 @@ export interface RowAnswer {
 export const COUPONS: readonly CouponDefinition[] = [
   couponWith('PLENTY', {}, { percentBps: 1_234 }),
   couponWith('FEW', { maxUses: 40 }, { type: 'FIXED', percentBps: 0, valueMinor: 700, currency: 'EUR' }),
-  couponWith('ONCE-EACH', { maxUsesPerUser: 1, maxUses: 120 }, { percentBps: 500, maxDiscountMinor: 90, currency: 'EUR' }),
+  couponWith(
+    'ONCE-EACH',
+    { maxUsesPerUser: 1, maxUses: 120 },
+    { percentBps: 500, maxDiscountMinor: 90, currency: 'EUR' },
+  ),
   couponWith('BIG-CARTS', { maxUsesPerUser: 3 }, { minOrderMinor: 5_000, currency: 'USD' }),
   couponWith('ONE-USER', { userId: 'user-1' }),
   couponWith('PAIRS', { maxUses: 90 }, { minQuantity: 2 }),
@@ -73,7 +77,7 @@ export function randomFrames(random: (below: number) => number, count: number): 
     })
     return {
       code: definition.code,
-      currency: random(8) === 0 ? 'JPY' : (definition.offer.currency ?? ['EUR', 'USD'][random(2)] as string),
+      currency: random(8) === 0 ? 'JPY' : (definition.offer.currency ?? (['EUR', 'USD'][random(2)] as string)),
       nowMs,
       oneTotal,
       rows: frameRows,
@@ -148,14 +152,21 @@ export function sendReserved(shard: LiveShard, frame: Frame, isKnown: (row: Row)
     if (isKnown(row)) return answerOf(shard.send(redeem, frame.nowMs).outcome)
     const { outcome } = shard.send(checkout(COMMAND.RESERVE, frame.code, { user, order, cart }), frame.nowMs)
     if (outcome.type !== OUTCOME.RESERVATION) return answerOf(outcome)
-    const command = { type: COMMAND.REDEEM_RESERVATION, reservationSeq: outcome.seq, order, cart: null, allowLate: false }
+    const command = {
+      type: COMMAND.REDEEM_RESERVATION,
+      reservationSeq: outcome.seq,
+      order,
+      cart: null,
+      allowLate: false,
+    }
     return answerOf(shard.send(command, frame.nowMs).outcome)
   })
 }
 
 function answerOf(outcome: Outcome): RowAnswer {
   if (outcome.type === OUTCOME.REFUSED) return { outcome: REFUSALS[outcome.refusal].number, discountMinor: 0 }
-  if (outcome.type !== OUTCOME.REDEMPTION) throw new Error(`a redemption was answered with an outcome of type ${outcome.type}`)
+  if (outcome.type !== OUTCOME.REDEMPTION)
+    throw new Error(`a redemption was answered with an outcome of type ${outcome.type}`)
   return { outcome: outcome.replayed ? 1 : 0, discountMinor: totalOf(outcome.price) }
 }
 

@@ -34,6 +34,19 @@ describe('an answer', () => {
     expect(bench.idsLeft()).toEqual([2])
   })
 
+  test('to a write on a lane that was quiet waits as the first one did', () => {
+    const bench = new LaneBench()
+    bench.send(1, 0, ONE)
+    bench.journal.settle()
+    expect(bench.idsLeft()).toEqual([1])
+    for (let id = 2; id < 6; id++) {
+      bench.send(id, 0, create(couponWith(`CODE-${id}`)))
+      expect(bench.idsLeft()).toEqual([])
+      bench.journal.settle()
+      expect(bench.idsLeft()).toEqual([id])
+    }
+  })
+
   test('that refuses waits for the last event of its shard, and forces no flush of its own', () => {
     const bench = new LaneBench()
     bench.send(1, 0, ONE)

@@ -104,7 +104,11 @@ describe('frames', () => {
     const consumer = new RingConsumer(memory)
     const almost = 2 ** 32 - 64
     // As if so many bytes had passed: 50 years of them would take a test too long.
-    for (const [end, field] of [[producer, 'head'], [producer, 'tail'], [consumer, 'tail']] as const) {
+    for (const [end, field] of [
+      [producer, 'head'],
+      [producer, 'tail'],
+      [consumer, 'tail'],
+    ] as const) {
       Object.assign(end, { [field]: almost })
     }
     const header = new Int32Array(memory)

@@ -65,7 +65,11 @@ describe('a call', () => {
         [1, round + 1],
         [0, round + 2],
       ])
-      expect(handlers.map(({ settledAs }) => settledAs)).toEqual([[SETTLED.ANSWERED], [SETTLED.ANSWERED], [SETTLED.ANSWERED]])
+      expect(handlers.map(({ settledAs }) => settledAs)).toEqual([
+        [SETTLED.ANSWERED],
+        [SETTLED.ANSWERED],
+        [SETTLED.ANSWERED],
+      ])
     }
     expect(transport.inFlight).toBe(0)
   })

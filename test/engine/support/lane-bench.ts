@@ -94,7 +94,10 @@ export class LaneBench {
     this.intoLane = new RingProducer(requests)
     this.outOfLane = new RingConsumer(replies)
     for (let shard = 0; shard < shards; shard++) {
-      this.actors.set(shard, new ShardActor(new ShardState(shard, stateTables(SECRET), new KeyHash(SECRET)), this.journal))
+      this.actors.set(
+        shard,
+        new ShardActor(new ShardState(shard, stateTables(SECRET), new KeyHash(SECRET)), this.journal),
+      )
     }
     const source = {
       wallMs: () => LANE_BEGIN_MS + this.elapsedMs + this.wallJumpMs,
@@ -118,7 +121,8 @@ export class LaneBench {
   push(id: number, shard: number, command: Command<string | Bytes>): void {
     this.writer.clear()
     writeCommand(this.writer, command)
-    if (!this.intoLane.push(id, shard, this.writer.buf, 0, this.writer.pos)) throw new Error('the ring of requests is full')
+    if (!this.intoLane.push(id, shard, this.writer.buf, 0, this.writer.pos))
+      throw new Error('the ring of requests is full')
   }
 
   /** Puts a command in and lets the lane take a turn. */
