@@ -5,7 +5,7 @@
 import { availableParallelism, totalmem } from 'node:os'
 
 /** A wrong setting: the message is the sentence to print. */
-export class ConfigurationError extends Error {
+class ConfigurationError extends Error {
   readonly code = 'BAD_CONFIGURATION'
   override readonly name = 'ConfigurationError'
 }

@@ -25,9 +25,9 @@ import { SegmentReader } from './segment-reader.ts'
 import { settleSegments } from './segment-survey.ts'
 import { openLmdbStore, type Store, type StoreOpener } from './segment-writer.ts'
 
-export const SEGMENT_BYTES_MAX = 1024 * 1024 * 1024
+const SEGMENT_BYTES_MAX = 1024 * 1024 * 1024
 /** A commit that takes longer is taken for failed. */
-export const COMMIT_TIMEOUT_MS = 2_000
+const COMMIT_TIMEOUT_MS = 2_000
 const FREE_BYTES_AGE_MAX_MS = 1_000
 const LMDB_EIO = 5
 const FULL_BELOW_BYTES = 1024 * 1024

@@ -20,7 +20,7 @@ export function currentProcess(): ProcessIdentity {
 }
 
 /** Empty where the system does not tell. */
-export function currentBootId(): string {
+function currentBootId(): string {
   try {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
   } catch {

@@ -32,7 +32,7 @@ export const RECORD_HEAD_BYTES = 28
 export const ENTRY_HEAD_BYTES = 106
 const HASH_BYTES = 32
 /** An entry's events: what one shard may append with one commit. */
-export const ENTRY_EVENTS_BYTES_MAX = 16 * 1024 * 1024
+const ENTRY_EVENTS_BYTES_MAX = 16 * 1024 * 1024
 export const RECORD_BYTES_MAX = 256 * 1024 * 1024
 
 const MAGIC = 0x524a_4f54

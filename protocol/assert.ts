@@ -4,7 +4,7 @@
  */
 
 /** A broken invariant: a fault in this program or in its log, never in a request. */
-export class InvariantBroken extends Error {
+class InvariantBroken extends Error {
   readonly code = 'INVARIANT_BROKEN'
   override readonly name = 'InvariantBroken'
 }

@@ -250,7 +250,7 @@ function isOfOrder(state: ShardState, head: number, order: Key): boolean {
   )
 }
 
-export function ordinalsOf(state: ShardState, head: number): number[] {
+function ordinalsOf(state: ShardState, head: number): number[] {
   const { holds } = state.tables
   const ordinals: number[] = []
   for (let row = head; row >= 0; row = holds.nextHold.get(row)) ordinals.push(holds.ordinal.get(row))
@@ -258,7 +258,7 @@ export function ordinalsOf(state: ShardState, head: number): number[] {
 }
 
 /** The price an open reservation stands at; null: it was made without a cart. */
-export function reservedPrice(state: ShardState, head: number, history: History): PriceFact | null {
+function reservedPrice(state: ShardState, head: number, history: History): PriceFact | null {
   return priceAt(history, state.tables.holds.priceSeq.get(head))
 }
 

@@ -16,7 +16,7 @@
 export const MONEY_MAX = Number.MAX_SAFE_INTEGER
 
 /** 100 %, in basis points of a percent (1 bps = 0.01 %, the finest percent an offer can have). */
-export const WHOLE_BPS = 10_000
+const WHOLE_BPS = 10_000
 
 /** Up to here an amount times any percentage fits plain numbers. */
 const PLAIN_PERCENT_MINOR_MAX = Math.floor(MONEY_MAX / WHOLE_BPS)

@@ -9,7 +9,7 @@ import type { RingConsumer, RingProducer } from './byte-ring.ts'
 import { type ReplyHandler, SETTLED, type Settled, type ShardTransport } from './port.ts'
 
 /** Calls that may wait for an answer. A WebSocket may have 65,536 redemptions in flight, each a call at worst. */
-export const CALLS_IN_FLIGHT_MAX = 131_072
+const CALLS_IN_FLIGHT_MAX = 131_072
 
 const NOTHING = new ByteReader()
 

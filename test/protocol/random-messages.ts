@@ -43,7 +43,7 @@ const offer = fc.record({
   priority: fc.integer({ min: -1_000_000, max: 1_000_000 }),
 })
 
-export const definition = fc.record({
+const definition = fc.record({
   code,
   offer,
   merchantId: maybe(text),

@@ -25,7 +25,7 @@ export class Trigger {
   }
 }
 
-type Ailment = 'TEST_HOLD' | 'TEST_DIE' | 'TEST_FULL'
+type Ailment = 'TEST_HOLD' | 'TEST_LATE' | 'TEST_DIE' | 'TEST_FULL'
 
 /** A server with this ailment while the trigger is set. */
 export function sick(ailment: Ailment, trigger: Trigger): Pick<ServerOptions, 'nodeOptions' | 'env'> {

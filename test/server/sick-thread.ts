@@ -2,35 +2,45 @@
 // The product knows nothing of it. A trigger is a file that is there or not, so that a test can turn an ailment on and off.
 //
 //     TEST_HOLD              while the file exists, workers stand still between two turns
+//     TEST_LATE              while the file exists, worker 1 does not begin
 //     TEST_DIE               when the file exists, a worker's next flush never returns, because the thread ends there
 //     TEST_FULL              while the file exists, the file system says that it has a megabyte left
 //     TEST_CLOCK_BEHIND_MS   the wall clock is so much behind
 
 import fs, { existsSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
-import { isMainThread } from 'node:worker_threads'
+import { isMainThread, workerData } from 'node:worker_threads'
 
 const EXIT_CODE = 7
 const LOOK_EVERY_MS = 5
 const BLOCK_BYTES = 4_096
 const BLOCKS_LEFT = 256
-const { TEST_HOLD: holdFile, TEST_DIE: dieFile, TEST_FULL: fullFile, TEST_CLOCK_BEHIND_MS: clockBehindMs } = process.env
+const LATE_LANE = 1
+const {
+  TEST_HOLD: holdFile,
+  TEST_LATE: lateFile,
+  TEST_DIE: dieFile,
+  TEST_FULL: fullFile,
+  TEST_CLOCK_BEHIND_MS: clockBehindMs,
+} = process.env
 
 if (!isMainThread) {
   if (holdFile !== undefined) standStillWhile(holdFile)
+  if (lateFile !== undefined && (workerData as { lane: number }).lane === LATE_LANE) standStill(lateFile)
   if (dieFile !== undefined) dieInFlushOnce(dieFile)
   if (fullFile !== undefined) seemFullWhile(fullFile)
   if (clockBehindMs !== undefined) putClockBack(Number(clockBehindMs))
   syncBuiltinESMExports()
 }
 
-function standStillWhile(file: string): void {
+function standStill(file: string): void {
   const cell = new Int32Array(new SharedArrayBuffer(4))
-  const standStill = (): void => {
-    while (existsSync(file)) Atomics.wait(cell, 0, 0, LOOK_EVERY_MS)
-  }
-  standStill()
-  setInterval(standStill, LOOK_EVERY_MS).unref()
+  while (existsSync(file)) Atomics.wait(cell, 0, 0, LOOK_EVERY_MS)
+}
+
+function standStillWhile(file: string): void {
+  standStill(file)
+  setInterval(() => standStill(file), LOOK_EVERY_MS).unref()
 }
 
 function dieInFlushOnce(file: string): void {

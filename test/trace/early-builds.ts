@@ -23,10 +23,10 @@ export const EARLY_BUILDS = {
     from: 'fdatasync(this.#fd, done);',
     to: 'setImmediate(() => done(null));',
   },
-  'the flush is not waited for': {
+  'the flush comes after the replies': {
     file: 'persistence/segment-writer.js',
     from: 'fdatasync(this.#fd, done);',
-    to: 'fdatasync(this.#fd, () => {}); setImmediate(() => done(null));',
+    to: 'setTimeout(() => fdatasync(this.#fd, () => {}), 20); setImmediate(() => done(null));',
   },
 } as const satisfies Record<string, Change>
 

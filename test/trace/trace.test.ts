@@ -51,4 +51,6 @@ function testWithoutTracer(): void {
 
 const tests = canTrace() ? testsWithTracer : testWithoutTracer
 
-describe('a trace of system calls', () => tests())
+describe('a trace of system calls', () => {
+  tests()
+})

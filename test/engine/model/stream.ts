@@ -13,7 +13,7 @@ import { writeTextElement, writeUintElement } from '../../../gateway/columns-ele
 import type { LiveShard } from '../support/live-shard.ts'
 import { byCode, checkout, couponWith, create, total } from '../support/samples.ts'
 
-export const BEGIN_MS = 1_760_000_000_000
+const BEGIN_MS = 1_760_000_000_000
 
 /** Rows of one frame share coupon, currency and moment; so do the single commands made of them. */
 export interface Frame {
@@ -40,7 +40,7 @@ export interface RowAnswer {
   readonly discountMinor: number
 }
 
-export const COUPONS: readonly CouponDefinition[] = [
+const COUPONS: readonly CouponDefinition[] = [
   couponWith('PLENTY', {}, { percentBps: 1_234 }),
   couponWith('FEW', { maxUses: 40 }, { type: 'FIXED', percentBps: 0, valueMinor: 700, currency: 'EUR' }),
   couponWith(

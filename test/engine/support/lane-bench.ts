@@ -17,7 +17,7 @@ import { stateTables } from '../../../engine/shard/state-tables.ts'
 import { RingConsumer, ringMemory, RingProducer } from '../../../engine/transport/byte-ring.ts'
 import type { Settled } from '../../../engine/transport/port.ts'
 
-export const LANE_BEGIN_MS = 1_760_000_000_000
+const LANE_BEGIN_MS = 1_760_000_000_000
 const SECRET = new Uint8Array(32).fill(9)
 const PLENTY_BYTES = 2 ** 40
 
@@ -26,7 +26,7 @@ interface Stored extends StoredBytes {
 }
 
 /** Takes flushes and keeps them waiting. */
-export class HeldJournal implements GroupLog, StoredEntries {
+class HeldJournal implements GroupLog, StoredEntries {
   free = PLENTY_BYTES
   /** The flush under way, or null. */
   waiting: { readonly entries: readonly Stored[]; readonly settled: (error: Error | null) => void } | null = null

@@ -17,14 +17,14 @@ import type { StoredBytes, StoredEntries } from '../../../engine/shard/history.t
 import { replayEntry } from '../../../engine/shard/replay.ts'
 import { stateTables } from '../../../engine/shard/state-tables.ts'
 
-export const SHARD = 3
+const SHARD = 3
 const SECRET = new Uint8Array(32).map((_, i) => i * 7 + 1)
 
-export function emptyState(): ShardState {
+function emptyState(): ShardState {
   return new ShardState(SHARD, stateTables(SECRET), new KeyHash(SECRET))
 }
 
-export class MemoryLog implements StoredEntries {
+class MemoryLog implements StoredEntries {
   readonly entries: StoredBytes[] = []
 
   entryOf(_shard: number, seq: number): StoredBytes | null {

@@ -10,7 +10,7 @@ import type { CouponDefinition } from '../../../protocol/coupon.ts'
 
 export type AnyCommand = Command<string | Bytes>
 
-export const PLAIN_OFFER: Offer = {
+const PLAIN_OFFER: Offer = {
   type: 'PERCENT',
   percentBps: 1_000,
   valueMinor: 0,
@@ -30,7 +30,7 @@ export const PLAIN_OFFER: Offer = {
   priority: 0,
 }
 
-export function offerWith(fields: Partial<Offer>): Offer {
+function offerWith(fields: Partial<Offer>): Offer {
   return { ...PLAIN_OFFER, ...fields }
 }
 
