@@ -18,6 +18,7 @@ import { cartRefusal } from './eligibility.ts'
 import { firstHoldOfUser, overdueOn, rowOfReservation } from './holds.ts'
 import { type Asker, refusalBefore, refusalDetail, refusalOfLimits, retryAfterMs } from './judge.ts'
 import { OVERDUE_RELEASES_MAX } from './limits.ts'
+import { priceFact } from './price-fact.ts'
 import { judgeRetry, redemptionOfOrder, refusedForOrder, reversalOf, sameSet } from './retry.ts'
 import type { History, Key, ShardState } from './state.ts'
 
@@ -102,11 +103,21 @@ function decideRedeem(
   const head = openReservationForRedemption(state, ordinals, asker.nowMs)
   if (head >= 0) return decideRedeemHeld(state, head, user, order, cart, history)
   if (cart === null) return refused('INVALID_REQUEST', 'orderTotal is needed: this user has no lock on the coupon')
-  const combination = combineQuotes(quotesOf(state, ordinals, asker, false), cart)
-  if (combination.price === null) return refuseVerdicts(state, combination, asker)
+  let price = ordinals.length === 1 ? priceOfOnly(state, ordinals[0] as number, cart, asker) : null
+  if (price === null) {
+    const combination = combineQuotes(quotesOf(state, ordinals, asker, false), cart)
+    if (combination.price === null) return refuseVerdicts(state, combination, asker)
+    price = combination.price
+  }
   const events = releasesInTheWay(state, ordinals, asker.nowMs)
-  events.push(redeemed(0, false, ordinals, user, order, combination.price))
+  events.push(redeemed(0, false, ordinals, user, order, price))
   return decided(events, { type: OUTCOME.REDEMPTION, seq: LAST_EVENT, replayed: false })
+}
+
+/** The price under the only code of a call, without the papers that several need; null: something is in the way. */
+function priceOfOnly(state: ShardState, ordinal: number, cart: Cart, asker: Asker): PriceFact | null {
+  if (refusalBefore(state, ordinal, asker) !== null || refusalOfLimits(state, ordinal, asker) !== null) return null
+  return priceFact(cart, [state.definition(ordinal).offer])
 }
 
 /** Makes an open reservation final: at the reserved price, or at that of the cart brought, which is judged now. */

@@ -3,6 +3,7 @@
 
 import { execFileSync } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { FAILURE_GRACE_MS } from '../../engine/supervisor.ts'
 import { GATEWAY_STATUS } from '../../gateway/problem.ts'
 import { REFUSALS } from '../../protocol/refusals.ts'
 import { Contract, type OpenApi } from '../gateway/support/contract.ts'
@@ -172,7 +173,9 @@ describe('a sick server', () => {
         cart: { orderTotal: 100, currency: 'EUR' },
       })
       expectAsDocumented({ operation: 'POST /v1/redemptions', status: 503, code: 'OUTCOME_UNKNOWN' }, reply)
+      const repliedMs = performance.now()
       expect((await dying.ended).code).toBe(1)
+      expect(performance.now() - repliedMs).toBeLessThan(FAILURE_GRACE_MS)
       expect(dying.lastErrorLine).toMatch(/^tearoff: worker 0 ended with exit code 7$/)
       // The order again, on the next process, settles what was unknown.
       die.clear()
