@@ -1,12 +1,12 @@
 /**
  * The three calls with codes: validate, reserve, redeem. Hot.
  *
- * When all codes live on one shard, which is always so for one code, the shard gets one command. A cart to be validated
- * with codes on several shards is judged by quotes (`quotes.ts`).
+ * When all codes live on one shard, which is always so for one code, the shard gets one command. A cart with codes on
+ * several shards is judged by quotes (`quotes.ts`).
  */
 import { type CheckoutInput, decodeRedeem, decodeReserve, decodeValidate } from './decode-checkout.ts'
 import type { AnswerSink, Operation, OperationInput, OperationPorts } from './operations.ts'
-import { invalid, type Problem } from './problem.ts'
+import type { Problem } from './problem.ts'
 import { startQuotes } from './quotes.ts'
 import { redemptionText, reservationText, validatedText, verdictsText } from './render-checkout.ts'
 import { answerOf, refusalProblem, ShardCall } from './shard-call.ts'
@@ -99,23 +99,15 @@ export function refsOf(codes: readonly string[]): CouponRef<string>[] {
   return refs
 }
 
-const ONE_SHARD_ONLY =
-  'these codes live on several shards; reserving and redeeming such a set in one call is not available yet'
-
 function operation(name: string, type: CodesType, decode: (body: unknown) => CheckoutInput): Operation {
   return {
     name,
     roles: ['checkout'],
     start(ports: OperationPorts, input: OperationInput, sink: AnswerSink): void {
       const decoded = decode(input.body)
-      if (decoded.malformed) {
-        startQuotes(ports, sink, decoded, type !== COMMAND.VALIDATE)
-        return
-      }
-      const shard = commonShard(ports.router, decoded.codes)
+      const shard = decoded.malformed ? -1 : commonShard(ports.router, decoded.codes)
       if (shard >= 0) new CodesCall(ports, sink, decoded.codes).begin(shard, type, decoded)
-      else if (type === COMMAND.VALIDATE) startQuotes(ports, sink, decoded, false)
-      else sink.refused(invalid('/codes', ONE_SHARD_ONLY), '')
+      else startQuotes(ports, sink, decoded, type !== COMMAND.VALIDATE)
     },
     startBytes(ports: OperationPorts, scanner: CheckoutScanner, bytes: Uint8Array, sink: AnswerSink): boolean {
       if (!scanner.scan(type, bytes, ports.writer)) return false

@@ -3,6 +3,7 @@
  */
 import { checkoutCommand } from './checkout-calls.ts'
 import { type CheckoutInput, decodeOneCoupon, decodeValidateQuery } from './decode-checkout.ts'
+import { NamingCall } from './naming-call.ts'
 import type { AnswerSink, Operation, OperationInput, OperationPorts } from './operations.ts'
 import { couponOfPathNotFound } from './problem.ts'
 import { lockText, successText, validatedText } from './render-checkout.ts'
@@ -10,19 +11,21 @@ import { answerOf, refusalOfPath, ShardCall } from './shard-call.ts'
 import { couponTarget } from './target.ts'
 import { COMMAND, type CouponRef } from '../protocol/commands.ts'
 import { formatId } from '../protocol/ids.ts'
-import { OUTCOME, type Outcome } from '../protocol/outcomes.ts'
+import { OUTCOME, type Outcome, type Refused } from '../protocol/outcomes.ts'
 
-class OneCouponCall extends ShardCall {
-  begin(
-    shard: number,
-    type: typeof COMMAND.RESERVE | typeof COMMAND.REDEEM,
-    ref: CouponRef<string>,
-    input: CheckoutInput,
-  ): void {
-    this.send(shard, checkoutCommand(type, [ref], input))
+class OneCouponCall extends NamingCall {
+  private readonly ref: CouponRef<string>
+
+  constructor(ports: OperationPorts, sink: AnswerSink, ref: CouponRef<string>) {
+    super(ports, sink)
+    this.ref = ref
   }
 
-  protected override concluded(shard: number, outcome: Outcome): void {
+  begin(shard: number, type: typeof COMMAND.RESERVE | typeof COMMAND.REDEEM, input: CheckoutInput): void {
+    this.send(shard, checkoutCommand(type, [this.ref], input))
+  }
+
+  protected override decided(shard: number, outcome: Outcome): void {
     switch (outcome.type) {
       case OUTCOME.REDEMPTION: {
         const redemptionId = formatId('rdm_', shard, outcome.seq)
@@ -39,10 +42,21 @@ class OneCouponCall extends ShardCall {
         return
       }
       case OUTCOME.REFUSED:
-        this.refuse(refusalOfPath(outcome))
+        this.refused(shard, outcome)
         return
       default:
         this.misplaced(outcome)
+    }
+  }
+
+  /** A path that leads nowhere is no verdict on a coupon. */
+  private refused(shard: number, outcome: Refused): void {
+    const found = refusalOfPath(outcome)
+    const { ref } = this
+    if (outcome.refusal === 'COUPON_NOT_FOUND') this.refuse(found)
+    else {
+      const codes = ref.code === null ? null : [ref.code]
+      this.refuseNaming(shard, outcome, found, codes, { type: COMMAND.GET_COUPON, coupon: ref })
     }
   }
 }
@@ -91,7 +105,7 @@ function operation(name: string, type: typeof COMMAND.RESERVE | typeof COMMAND.R
       const decoded = decodeOneCoupon(input.body, type === COMMAND.REDEEM)
       const target = couponTarget(ports.router, input.target)
       if (target === null) sink.refused(couponOfPathNotFound(), '')
-      else new OneCouponCall(ports, sink).begin(target.shard, type, target.ref, decoded)
+      else new OneCouponCall(ports, sink, target.ref).begin(target.shard, type, decoded)
     },
   }
 }

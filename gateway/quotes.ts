@@ -1,6 +1,8 @@
 /**
  * A cart judged by quotes: each shard says what its coupons may do and hands out their rules, and the pure `combineQuotes`
- * makes one answer of it. Used where codes live on several shards, or where one of them cannot exist at all.
+ * makes one answer of it. Used where codes live on several shards, or where one of them cannot exist at all. A reservation or
+ * redemption of such a set is judged in the same way, and refused in any case: for the first check that fails, or because
+ * several shards cannot yet be redeemed in one call.
  *
  *     codes   A1  B7  A2  ??         quotes   0  1  2  3
  *     shard 4 ◀── A1, A2 ───────────────────  0     2
@@ -12,26 +14,32 @@
 import type { CheckoutInput } from './decode-checkout.ts'
 import { positionText } from './json-text.ts'
 import type { AnswerSink, OperationPorts } from './operations.ts'
-import { type Problem, problem } from './problem.ts'
+import { invalid, type Problem, problem } from './problem.ts'
 import { validatedText, verdictsText } from './render-checkout.ts'
-import { answerOf, unsettledProblem } from './shard-call.ts'
-import { combineQuotes } from '../engine/domain/combine.ts'
+import { answerOf, retryAfterSeconds, unsettledProblem } from './shard-call.ts'
+import { combineQuotes, decisiveVerdict } from '../engine/domain/combine.ts'
 import { type ReplyHandler, SETTLED, type Settled } from '../engine/transport/port.ts'
 import type { ByteReader } from '../protocol/bytes.ts'
 import { codeFault } from '../protocol/codes.ts'
 import { writeCommand } from '../protocol/command-codec.ts'
 import { COMMAND } from '../protocol/commands.ts'
 import { readOutcome, readPosition } from '../protocol/outcome-codec.ts'
-import { OUTCOME, type Quote } from '../protocol/outcomes.ts'
+import { OUTCOME, type Quote, type Verdict } from '../protocol/outcomes.ts'
 
 const NO_SUCH_COUPON = 'there is no such coupon'
 const MALFORMED: Quote = {
   ordinal: -1,
   refusal: 'COUPON_NOT_FOUND',
   detail: NO_SUCH_COUPON,
+  retryAfterMs: 0,
   version: 0,
   offer: null,
 }
+
+const ONE_SHARD_ONLY = invalid(
+  '/codes',
+  'these codes live on several shards; reserving and redeeming such a set in one call is not available yet',
+)
 
 /** The codes of one shard, and their places in the request. */
 class QuotePart implements ReplyHandler {
@@ -129,18 +137,27 @@ class QuotesCall {
     const { codes, cart } = this.input
     const { verdicts, price } = combineQuotes(this.quotes, cart)
     if (this.refuses) {
-      const missing = verdicts.findIndex((verdict) => verdict.refusal === 'COUPON_NOT_FOUND')
-      this.refuse({
-        ...problem('COUPON_NOT_FOUND', NO_SUCH_COUPON),
-        coupon: codes[missing] ?? null,
-        couponsJson: verdictsText(this.shards, codes, verdicts),
-      })
+      this.refuse(this.refusalOf(verdicts))
       return
     }
     this.told = true
     const answer = answerOf(200, validatedText(this.shards, codes, verdicts, price))
     answer.position = this.positions.join(', ')
     this.sink.answered(answer)
+  }
+
+  /** The first failing check over all codes; where none failed, that the set cannot be taken in one call. */
+  private refusalOf(verdicts: readonly Verdict[]): Problem {
+    const place = decisiveVerdict(verdicts)
+    const { refusal, detail } = verdicts[place] ?? { refusal: null, detail: '' }
+    if (refusal === null) return ONE_SHARD_ONLY
+    const { codes } = this.input
+    return {
+      ...problem(refusal, detail),
+      coupon: codes[place] ?? null,
+      couponsJson: verdictsText(this.shards, codes, verdicts),
+      retryAfterSeconds: retryAfterSeconds(refusal, (this.quotes[place] as Quote).retryAfterMs),
+    }
   }
 
   private refuse(found: Problem): void {
@@ -151,8 +168,8 @@ class QuotesCall {
 }
 
 /**
- * Judges a cart over all shards of its codes. `refuses`: the call is a reservation or redemption with a code that cannot
- * exist, so it ends as COUPON_NOT_FOUND, and the quotes only tell what the other codes would have done.
+ * Judges a cart over all shards of its codes. `refuses`: the call is a reservation or redemption, which several shards, or a
+ * code that cannot exist, do not allow; the quotes tell why, and what the other codes would have done.
  */
 export function startQuotes(ports: OperationPorts, sink: AnswerSink, input: CheckoutInput, refuses: boolean): void {
   new QuotesCall(ports, sink, input, refuses).begin()

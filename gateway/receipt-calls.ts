@@ -3,17 +3,19 @@
  * them is called, the answer is the thing itself, as it stands after the call.
  */
 import { decodeExtendReservation, decodeRedeemReservation, decodeReverse } from './decode-checkout.ts'
+import { NamingCall } from './naming-call.ts'
 import type { AnswerSink, Operation, OperationInput, OperationPorts } from './operations.ts'
 import { problem } from './problem.ts'
 import { redemptionText, reservationText } from './render-checkout.ts'
-import { answerOf, refusalProblem, ShardCall } from './shard-call.ts'
+import { answerOf, refusalProblem } from './shard-call.ts'
 import { shardedTarget } from './target.ts'
 import { COMMAND, type Command } from '../protocol/commands.ts'
 import { formatId } from '../protocol/ids.ts'
-import { OUTCOME, type Outcome } from '../protocol/outcomes.ts'
+import { OUTCOME, type Outcome, type Refused } from '../protocol/outcomes.ts'
 
-class ReceiptCall extends ShardCall {
+class ReceiptCall extends NamingCall {
   private readonly creates: boolean
+  private command: Command<string> | null = null
 
   /** `creates`: an outcome that is not a replay made something new. */
   constructor(ports: OperationPorts, sink: AnswerSink, creates: boolean) {
@@ -22,10 +24,11 @@ class ReceiptCall extends ShardCall {
   }
 
   begin(shard: number, command: Command<string>): void {
+    this.command = command
     this.send(shard, command)
   }
 
-  protected override concluded(shard: number, outcome: Outcome): void {
+  protected override decided(shard: number, outcome: Outcome): void {
     switch (outcome.type) {
       case OUTCOME.REDEMPTION: {
         const redemptionId = formatId('rdm_', shard, outcome.seq)
@@ -43,10 +46,21 @@ class ReceiptCall extends ShardCall {
         this.answer(answerOf(204, ''))
         return
       case OUTCOME.REFUSED:
-        this.refuse(refusalProblem(outcome))
+        this.refused(shard, outcome)
         return
       default:
         this.misplaced(outcome)
+    }
+  }
+
+  /** The redemption of a reservation is a checkout call; the codes are the reservation's. */
+  private refused(shard: number, outcome: Refused): void {
+    const found = refusalProblem(outcome)
+    const { command } = this
+    if (command?.type !== COMMAND.REDEEM_RESERVATION) this.refuse(found)
+    else {
+      const question = { type: COMMAND.GET_RESERVATION, seq: command.reservationSeq } as const
+      this.refuseNaming(shard, outcome, found, null, question)
     }
   }
 }

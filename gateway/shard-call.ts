@@ -15,6 +15,7 @@ import { writeCommand } from '../protocol/command-codec.ts'
 import type { Command } from '../protocol/commands.ts'
 import { readOutcome } from '../protocol/outcome-codec.ts'
 import { OUTCOME, type Outcome, type Refused } from '../protocol/outcomes.ts'
+import type { RefusalCode } from '../protocol/refusals.ts'
 
 const UNSETTLED: Readonly<Record<Exclude<Settled, typeof SETTLED.ANSWERED>, Problem>> = {
   [SETTLED.NOT_DONE_OVERLOADED]: {
@@ -107,7 +108,10 @@ export abstract class ShardCall implements ReplyHandler {
 
 /** A shard's refusal of a call whose codes, if any, the client does not need to be told. */
 export function refusalProblem(outcome: Refused): Problem {
-  return { ...problem(outcome.refusal, outcome.detail), retryAfterSeconds: retryAfterSeconds(outcome) }
+  return {
+    ...problem(outcome.refusal, outcome.detail),
+    retryAfterSeconds: retryAfterSeconds(outcome.refusal, outcome.retryAfterMs),
+  }
 }
 
 /** The same for a coupon that stood in the path: what is not there is 404. */
@@ -117,9 +121,9 @@ export function refusalOfPath(outcome: Refused): Problem {
 }
 
 /** At least 1 where it is known or the contract promises it. */
-function retryAfterSeconds(outcome: Refused): number {
-  if (outcome.retryAfterMs === 0 && outcome.refusal !== 'COUPON_LOCKED') return 0
-  return Math.max(1, Math.ceil(outcome.retryAfterMs / 1_000))
+export function retryAfterSeconds(refusal: RefusalCode, retryAfterMs: number): number {
+  if (retryAfterMs === 0 && refusal !== 'COUPON_LOCKED') return 0
+  return Math.max(1, Math.ceil(retryAfterMs / 1_000))
 }
 
 export function isRefused(outcome: Outcome): outcome is Refused {

@@ -163,8 +163,11 @@ export class Messages {
     form: AnswerForm,
   ): string | null {
     switch (op) {
-      case 'outcomes':
+      case 'outcomes': {
+        const other = Object.keys(body)[0]
+        if (other !== undefined) return errorText(idJson, invalid(`/${escaped(other)}`, 'unknown field'))
         return resultText(idJson, OUTCOME_NAMES_JSON)
+      }
       case 'subscribe':
       case 'unsubscribe': {
         const { topic, ...rest } = body

@@ -230,6 +230,7 @@ function writeQuote(w: ByteWriter, quote: Quote): void {
   w.varint(quote.ordinal + 1)
   writeRefusal(w, quote.refusal)
   w.text(quote.detail)
+  w.varint(quote.retryAfterMs)
   w.varint(quote.version)
   w.u8(quote.offer === null ? 0 : 1)
   if (quote.offer !== null) writeOffer(w, quote.offer)
@@ -240,6 +241,7 @@ function readQuote(r: ByteReader): Quote {
     ordinal: r.varint() - 1,
     refusal: readRefusal(r),
     detail: r.text(),
+    retryAfterMs: r.varint(),
     version: r.varint(),
     offer: r.u8() === 1 ? readOffer(r) : null,
   }

@@ -71,6 +71,8 @@ export interface Quote {
   /** The first failing check, stacking left out; null: none. */
   readonly refusal: RefusalCode | null
   readonly detail: string
+  /** When it may be worth another try; 0: not known. */
+  readonly retryAfterMs: number
   readonly version: number
   /** null: no such coupon. */
   readonly offer: Offer | null

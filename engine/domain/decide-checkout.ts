@@ -34,10 +34,8 @@ export function decideCheckout(state: ShardState, command: CheckoutCommand, nowM
       return answered({ type: OUTCOME.VALIDATED, verdicts, price })
     }
     case COMMAND.QUOTE:
-      return answered({
-        type: OUTCOME.QUOTED,
-        quotes: quotesOf(state, ordinals, asker, holdsThese(state, ordinals, asker)),
-      })
+      // The codes here are a part of a set, and reservations are made of whole sets on one shard: none is of this one.
+      return answered({ type: OUTCOME.QUOTED, quotes: quotesOf(state, ordinals, asker, false) })
     case COMMAND.RESERVE:
       return decideReserve(state, command, ordinals, asker, history)
     case COMMAND.REDEEM:
@@ -70,8 +68,8 @@ function decideReserve(
 /** Nothing is left to reserve for an order that redeemed one of the coupons before. */
 function refuseRedeemedOrder(state: ShardState, ordinals: readonly number[], earlier: number): Decision {
   return reversalOf(state, earlier) === 0
-    ? refusedForOrder('ORDER_CONFLICT', 'this order already redeemed the coupon', ordinals)
-    : refusedForOrder('REDEMPTION_REVERSED', 'the redemption of this order was reversed', ordinals)
+    ? refusedForOrder(state, 'ORDER_CONFLICT', 'this order already redeemed the coupon', ordinals)
+    : refusedForOrder(state, 'REDEMPTION_REVERSED', 'the redemption of this order was reversed', ordinals)
 }
 
 /** The user came back: the same reservation, its time unchanged, at the price of the cart that was brought. */
@@ -178,7 +176,8 @@ function quotesOf(state: ShardState, ordinals: readonly number[], asker: Asker, 
 
 function quoteOf(state: ShardState, ordinal: number, asker: Asker, held: boolean): Quote {
   if (ordinal < 0) {
-    return { ordinal, refusal: 'COUPON_NOT_FOUND', detail: 'there is no such coupon', version: 0, offer: null }
+    const detail = 'there is no such coupon'
+    return { ordinal, refusal: 'COUPON_NOT_FOUND', detail, retryAfterMs: 0, version: 0, offer: null }
   }
   const { offer } = state.definition(ordinal)
   const refusal = held
@@ -187,7 +186,9 @@ function quoteOf(state: ShardState, ordinal: number, asker: Asker, held: boolean
       : cartRefusal(offer, asker.cart)
     : (refusalBefore(state, ordinal, asker) ?? refusalOfLimits(state, ordinal, asker))
   const detail = refusal === null ? '' : refusalDetail(state, ordinal, refusal, asker)
-  return { ordinal, refusal, detail, version: state.tables.coupons.version.get(ordinal), offer }
+  const waitMs = refusal === 'COUPON_LOCKED' ? retryAfterMs(state, ordinal, asker.nowMs) : 0
+  const version = state.tables.coupons.version.get(ordinal)
+  return { ordinal, refusal, detail, retryAfterMs: waitMs, version, offer }
 }
 
 /** The price of a cart on coupons whose capacity is already held: only the cart and the combination are judged. */

@@ -7,7 +7,7 @@
 import type { Bytes } from '../../protocol/bytes.ts'
 import type { ExtendReservation, RedeemReservation, Release, Reverse } from '../../protocol/commands.ts'
 import { EVENT, type Event, type Reserved } from '../../protocol/events.ts'
-import { OUTCOME } from '../../protocol/outcomes.ts'
+import { OUTCOME, type Verdict } from '../../protocol/outcomes.ts'
 import type { PriceFact } from '../../protocol/price.ts'
 import { type RefusalCode, REFUSALS } from '../../protocol/refusals.ts'
 import {
@@ -131,13 +131,19 @@ function decideRedeemLate(
   if (refusal !== null) {
     const ordinal = ordinals[index] as number
     const waitMs = refusal === 'COUPON_LOCKED' ? retryAfterMs(state, ordinal, nowMs) : 0
+    const verdicts = ordinals.map((each, i): Verdict => {
+      const its = refusals[i] ?? null
+      return its === null
+        ? { ordinal: each, refusal: null, detail: '', amountMinor: price.amounts[i] as number }
+        : { ordinal: each, refusal: its, detail: refusalDetail(state, each, its, asker), amountMinor: null }
+    })
     return answered({
       type: OUTCOME.REFUSED,
       refusal,
       detail: refusalDetail(state, ordinal, refusal, asker),
-      couponIndex: ordinals.length > 1 ? index : -1,
+      couponIndex: index,
       retryAfterMs: waitMs,
-      verdicts: null,
+      verdicts,
     })
   }
   const events = releasesOf(state, standing.head, command.reservationSeq, ordinals, nowMs)

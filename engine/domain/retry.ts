@@ -51,22 +51,25 @@ export function judgeRetry(
   const first = redemptionAt(history, seq)
   const difference = differenceTo(first, user, ordinals, cart)
   if (difference !== null) {
-    return refusedForOrder('ORDER_CONFLICT', `this order already redeemed the coupon ${difference}`, ordinals)
+    return refusedForOrder(state, 'ORDER_CONFLICT', `this order already redeemed the coupon ${difference}`, ordinals)
   }
   if (reversalOf(state, seq) !== 0) {
-    return refusedForOrder('REDEMPTION_REVERSED', 'the redemption of this order was reversed', ordinals)
+    return refusedForOrder(state, 'REDEMPTION_REVERSED', 'the redemption of this order was reversed', ordinals)
   }
   return answered({ type: OUTCOME.REDEMPTION, seq, replayed: true })
 }
 
-/** A refusal that the order earned, not a coupon: it stands at every code. */
+/** A refusal that the order earned, not a coupon: it stands at every code, and names the first that the order redeemed. */
 export function refusedForOrder(
+  state: ShardState,
   refusal: 'ORDER_CONFLICT' | 'REDEMPTION_REVERSED',
   detail: string,
   ordinals: readonly number[],
 ): Decision {
   const verdicts = ordinals.map((ordinal) => ({ ordinal, refusal, detail, amountMinor: null }))
-  return answered({ type: OUTCOME.REFUSED, refusal, detail, couponIndex: 0, retryAfterMs: 0, verdicts })
+  const couponIndex = ordinals.findIndex((ordinal) => redemptionOfOrder(state, ordinal) !== 0)
+  assert(couponIndex >= 0, 'a refusal for an order that redeemed nothing')
+  return answered({ type: OUTCOME.REFUSED, refusal, detail, couponIndex, retryAfterMs: 0, verdicts })
 }
 
 function differenceTo(

@@ -104,7 +104,11 @@ async function checkReservation(checkout: Checkout, entry: ReservationEntry): Pr
 
 async function checkRows(ws: WsCheckout, rows: readonly RowEntry[]): Promise<void> {
   const byCoupon = new Map<CouponEntry, RowEntry[]>()
-  for (const row of rows) byCoupon.set(row.coupon, [...(byCoupon.get(row.coupon) ?? []), row])
+  for (const row of rows) {
+    const ofCoupon = byCoupon.get(row.coupon)
+    if (ofCoupon === undefined) byCoupon.set(row.coupon, [row])
+    else ofCoupon.push(row)
+  }
   for (const [coupon, ofCoupon] of byCoupon) {
     for (let at = 0; at < ofCoupon.length; at += ROWS_OF_A_FRAME) {
       const asked = ofCoupon.slice(at, at + ROWS_OF_A_FRAME)

@@ -184,7 +184,7 @@ describe('validation', () => {
     for (let i = 0; ; i++) if (running.router.shardOfCode(`OTHER${i}`) !== home) return `OTHER${i}`
   }
   const offer = { ...DEFINITION.offer, stacking: 'STACKABLE' as const }
-  const quote: Quote = { ordinal: 0, refusal: null, detail: '', version: 1, offer }
+  const quote: Quote = { ordinal: 0, refusal: null, detail: '', retryAfterMs: 0, version: 1, offer }
 
   test('of codes on one shard is one command', async () => {
     const answer = await call('/v1/validate', post('/v1/validate', { codes: ['SAVE10'], cart: CART }), validated())
@@ -242,9 +242,46 @@ describe('validation', () => {
 
   test('redeeming codes on several shards is refused with a sentence', async () => {
     const body = { ...REDEEM, codes: ['SAVE10', codeElsewhere()] }
-    const answer = await call('/v1/redemptions', post('/v1/redemptions', body))
+    const quoted: Outcome = { type: OUTCOME.QUOTED, quotes: [quote] }
+    const answer = await call('/v1/redemptions', post('/v1/redemptions', body), quoted, quoted)
     expect(answer).toMatchObject({ status: 400, json: { code: 'INVALID_REQUEST', errors: [{ pointer: '/codes' }] } })
+    expect(asked()).toMatchObject([{ type: COMMAND.QUOTE }, { type: COMMAND.QUOTE }])
   })
+
+  test.each<[string, Quote, number, object, string | undefined]>([
+    [
+      'is unknown',
+      { ...quote, ordinal: -1, refusal: 'COUPON_NOT_FOUND', detail: 'gone', offer: null },
+      422,
+      { code: 'COUPON_NOT_FOUND', detail: 'gone' },
+      undefined,
+    ],
+    ['is exclusive', { ...quote, offer: DEFINITION.offer }, 422, { code: 'NOT_STACKABLE' }, undefined],
+    [
+      'is held by others',
+      { ...quote, refusal: 'COUPON_LOCKED', detail: 'held', retryAfterMs: 41_001 },
+      423,
+      { code: 'COUPON_LOCKED', detail: 'held' },
+      '42',
+    ],
+  ])(
+    'of codes on several shards, the one that %s refuses a reservation',
+    async (_, theirs, status, found, retryAfter) => {
+      const other = codeElsewhere()
+      running.transport.script = ({ shard }) => ({ type: OUTCOME.QUOTED, quotes: [shard === home ? quote : theirs] })
+      const answer = await send(
+        running.gateway.port,
+        post('/v1/reservations', { codes: ['SAVE10', other], userId: 'u1', cart: CART }),
+      )
+      contract.assertAnswer('POST', '/v1/reservations', answer)
+      const coupons = [
+        { code: 'SAVE10', applicable: true, amount: 500 },
+        { code: other, applicable: false },
+      ]
+      expect(answer).toMatchObject({ status, json: { ...found, coupon: other, coupons } })
+      expect(answer.headers['retry-after']).toBe(retryAfter)
+    },
+  )
 
   test('redeeming a malformed code is 422 and tells about the others', async () => {
     const quoted: Outcome = { type: OUTCOME.QUOTED, quotes: [quote] }
@@ -288,6 +325,38 @@ describe('the form for one coupon', () => {
     })
     expect((await call(template, post(path, body), redemption({ replayed: true }))).status).toBe(200)
     expect(asked()[0]).toMatchObject({ shard: 5, coupons: [{ code: null, ordinal: 70 }], cart: CART_ASKED })
+  })
+
+  test.each([
+    ['by code', 'SAVE10', []],
+    ['by id, whose code is asked for', formatId('cpn_', 5, 70), [coupon()]],
+  ])('a refused lock %s tells what /validate would tell', async (_, named, more) => {
+    const verdicts = [{ ordinal: 0, refusal: 'COUPON_LOCKED', detail: 'held', amountMinor: null }] as const
+    const locked = refused('COUPON_LOCKED', { couponIndex: 0, retryAfterMs: 9_000, verdicts })
+    const sent = post(`/v1/coupons/${named}/lock`, { userId: 'u1' })
+    const answer = await call('/v1/coupons/{coupon}/lock', sent, locked, ...more)
+    expect(answer).toMatchObject({
+      status: 423,
+      json: {
+        code: 'COUPON_LOCKED',
+        coupon: 'SAVE10',
+        coupons: [{ code: 'SAVE10', applicable: false, reason: 'COUPON_LOCKED', detail: 'held' }],
+      },
+    })
+    expect(answer.headers).toMatchObject({ 'retry-after': '9' })
+    expect(asked()).toHaveLength(1 + more.length)
+  })
+
+  test('a refusal whose code cannot be asked for is the refusal all the same', async () => {
+    const verdicts = [{ ordinal: 0, refusal: 'COUPON_LOCKED', detail: 'held', amountMinor: null }] as const
+    const locked = refused('COUPON_LOCKED', { couponIndex: 0, verdicts })
+    running.transport.script = ({ command }) =>
+      command.type === COMMAND.GET_COUPON ? { settled: SETTLED.NOT_DONE_OVERLOADED } : locked
+    const sent = post(`/v1/coupons/${formatId('cpn_', 5, 70)}/lock`, { userId: 'u1' })
+    const answer = await send(running.gateway.port, sent)
+    contract.assertAnswer('POST', '/v1/coupons/{coupon}/lock', answer)
+    expect(answer).toMatchObject({ status: 423, json: { code: 'COUPON_LOCKED' } })
+    expect(answer.headers['x-tearoff-position']).toBe('5:7@1795197600123')
   })
 
   test('GET validate by code, with and without a total', async () => {
@@ -461,6 +530,26 @@ describe('refusals', () => {
     ['COUPON_NOT_FOUND', '/v1/coupons/{coupon}', '/v1/coupons/SAVE10'],
   ])('%s is 404', async (code, template, path) => {
     expect(await call(template, { path }, refused(code))).toMatchObject({ status: 404, json: { code } })
+  })
+
+  test('a refused redemption of a reservation names the coupons of the reservation', async () => {
+    const path = `/v1/reservations/${formatId('rsv_', 1, 2)}/redeem`
+    const verdicts = [{ ordinal: 0, refusal: 'CURRENCY_MISMATCH', detail: 'why', amountMinor: null }] as const
+    const outcome = refused('CURRENCY_MISMATCH', { couponIndex: 0, verdicts })
+    const sent = post(path, { orderId: 'o', cart: CART })
+    const answer = await call('/v1/reservations/{id}/redeem', sent, outcome, reservation())
+    expect(answer).toMatchObject({
+      status: 422,
+      json: {
+        code: 'CURRENCY_MISMATCH',
+        coupon: 'SAVE10',
+        coupons: [{ code: 'SAVE10', applicable: false, reason: 'CURRENCY_MISMATCH', detail: 'why' }],
+      },
+    })
+    expect(asked()).toMatchObject([
+      { shard: 1, type: COMMAND.REDEEM_RESERVATION },
+      { shard: 1, type: COMMAND.GET_RESERVATION, seq: 2 },
+    ])
   })
 
   test('RESERVATION_EXPIRED is 410', async () => {

@@ -160,6 +160,7 @@ describe('messages that are wrong', () => {
     ['no op', { id: 1 }, 1, 'INVALID_REQUEST', '/op'],
     ['another op', { id: 1, op: 'constructor' }, 1, 'INVALID_REQUEST', '/op'],
     ['an unknown field', { ...redeem(1), more: 1 }, 1, 'INVALID_REQUEST', '/more'],
+    ['an unknown field of outcomes', { id: 1, op: 'outcomes', more: 1 }, 1, 'INVALID_REQUEST', '/more'],
     ['a wrong type', { ...redeem('"1"'), codes: 'SAVE10' }, '"1"', 'INVALID_REQUEST', '/codes'],
     [
       'a money field too large',

@@ -243,6 +243,7 @@ export const outcome = fc.oneof(
         ordinal: ordinalOrNone,
         refusal: maybe(refusal),
         detail: text,
+        retryAfterMs: uint,
         version: uint,
         offer: maybe(offer),
       }),

@@ -37,8 +37,11 @@ beforeAll(async () => {
 
 afterAll(async () => {
   http.close()
-  await server.stop()
-  removeDirectory(dataDir)
+  try {
+    await server.stop()
+  } finally {
+    removeDirectory(dataDir)
+  }
 })
 
 function createKey(role: Role): string {

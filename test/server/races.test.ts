@@ -24,8 +24,11 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const session of sessions) session.close()
   http.close()
-  await server.stop()
-  removeDirectory(dataDir)
+  try {
+    await server.stop()
+  } finally {
+    removeDirectory(dataDir)
+  }
 })
 
 /** What became of one attempt, whichever way it was made. */

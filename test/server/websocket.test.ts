@@ -23,8 +23,11 @@ beforeAll(async () => {
 afterAll(async () => {
   session.socket.destroy()
   http.close()
-  await server.stop()
-  removeDirectory(dataDir)
+  try {
+    await server.stop()
+  } finally {
+    removeDirectory(dataDir)
+  }
 })
 
 async function newCoupon(fields: Record<string, unknown> = {}): Promise<string> {

@@ -90,7 +90,9 @@ function durableOrders(
   const ofFile = new Map<string, TracedCall[]>()
   for (const call of calls) {
     if (!call.target.endsWith('.mdb')) continue
-    ofFile.set(call.target, [...(ofFile.get(call.target) ?? []), call])
+    const ofThis = ofFile.get(call.target)
+    if (ofThis === undefined) ofFile.set(call.target, [call])
+    else ofThis.push(call)
   }
   for (const file of ofFile.values()) {
     const roots = file.filter(isRoot)

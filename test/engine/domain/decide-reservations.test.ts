@@ -1,7 +1,8 @@
 /** Reservations and redemptions as stories: taken, repriced, extended, redeemed, late, given back, reversed, replayed. */
 import { describe, expect, test } from 'vitest'
 import { brief, Scene, seqOf, START_MS } from '../support/scene.ts'
-import { total } from '../support/samples.ts'
+import { checkout, total } from '../support/samples.ts'
+import { COMMAND } from '../../../protocol/commands.ts'
 
 const STACKS = { stacking: 'STACKABLE' } as const
 const HOUR_MS = 3_600_000
@@ -165,6 +166,14 @@ describe('redeeming a reservation', () => {
   })
 })
 
+test('a reservation of one code lends nothing to its quote as a part of a set; by itself it is held', () => {
+  const s = new Scene()
+  s.has('X', { maxUses: 1 }).reserve('X', { ttlSeconds: 60 })
+  const quoted = s.say(checkout(COMMAND.QUOTE, 'X', { user: 'ann', cart: total(1_000) }))
+  expect(quoted).toMatchObject({ quotes: [{ refusal: 'COUPON_LOCKED', retryAfterMs: 60_000 }] })
+  expect(brief(s.validate('X'))).toBe('100')
+})
+
 describe('redeeming late', () => {
   test.each([[true], [false]])('at the reserved price where the capacity is there (swept: %s)', (isSwept) => {
     const s = new Scene()
@@ -183,6 +192,21 @@ describe('redeeming late', () => {
     const seq = seqOf(s.has('X', { maxUses: 1 }).reserve('X', { ttlSeconds: 1 }))
     s.later(1_000).redeem('X', { user: 'bob' })
     expect(brief(s.redeemReservation(seq, 'o-2', { allowLate: true }))).toBe('COUPON_EXHAUSTED')
+  })
+
+  test('of two codes tells of each what stands in its way, or what it would have given', () => {
+    const s = new Scene()
+    s.has('X', {}, STACKS).has('Y', { maxUses: 1 }, STACKS)
+    const seq = seqOf(s.reserve(['X', 'Y'], { ttlSeconds: 1 }))
+    s.later(1_000).redeem('Y', { user: 'bob' })
+    expect(s.redeemReservation(seq, 'o-2', { allowLate: true })).toMatchObject({
+      refusal: 'COUPON_EXHAUSTED',
+      couponIndex: 1,
+      verdicts: [
+        { refusal: null, amountMinor: 100 },
+        { refusal: 'COUPON_EXHAUSTED', amountMinor: null },
+      ],
+    })
   })
 
   test('is refused where the reservation has no price', () => {
@@ -209,6 +233,7 @@ describe('the same order again', () => {
     ['for another user', 'ORDER_CONFLICT', [['X', 'Y'], { user: 'bob' }]],
     ['with one of the codes', 'ORDER_CONFLICT', [['X']]],
     ['with one code more', 'ORDER_CONFLICT', [['X', 'Y', 'Z']]],
+    ['behind one that it did not redeem', 'ORDER_CONFLICT of code 2', [['Z', 'Y']]],
     ['in another currency', 'ORDER_CONFLICT', [['X', 'Y'], { cart: total(1_000, 'USD') }]],
     ['with another subtotal', 'ORDER_CONFLICT', [['X', 'Y'], { cart: total(999) }]],
     ['with another shipping', 'ORDER_CONFLICT', [['X', 'Y'], { cart: { ...total(1_000), shippingMinor: 1 } }]],
@@ -231,6 +256,16 @@ describe('the same order again', () => {
       expect(s.redeemReservation(seq, 'o-1')).toMatchObject({ seq: first, replayed: true })
     }
     expect(s.coupon('X').uses).toBe(1)
+  })
+
+  test.each([
+    [false, 'ORDER_CONFLICT of code 2'],
+    [true, 'REDEMPTION_REVERSED of code 2'],
+  ])('cannot be reserved for behind another code (reversed: %s): %s', (isReversed, expected) => {
+    const s = new Scene()
+    const seq = seqOf(s.has('X', {}, STACKS).has('Y', {}, STACKS).redeem('X'))
+    if (isReversed) s.reverse(seq)
+    expect(brief(s.reserve(['Y', 'X'], { order: 'o-1' }))).toBe(expected)
   })
 
   test('is forgotten after its window, and then a new redemption under the same limits', () => {
