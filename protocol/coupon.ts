@@ -60,7 +60,10 @@ export function readOffer(r: ByteReader): Offer {
   const scope = SCOPES[r.u8()]
   const allocation = ALLOCATIONS[r.u8()]
   const stacking = STACKINGS[r.u8()]
-  assert(type !== undefined && scope !== undefined && allocation !== undefined && stacking !== undefined, 'unknown offer')
+  assert(
+    type !== undefined && scope !== undefined && allocation !== undefined && stacking !== undefined,
+    'unknown offer',
+  )
   return Object.freeze({
     type,
     scope,

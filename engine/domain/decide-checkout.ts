@@ -56,7 +56,7 @@ function decideReserve(
   const earlier = order === null ? 0 : orderAlreadyRedeemed(state, ordinals)
   if (earlier !== 0) return refuseRedeemedOrder(state, ordinals, earlier)
   const head = openReservationOf(state, ordinals, order === null ? ANY_ORDER : SAME_ORDER, asker.nowMs)
-  if (head >= 0) return decideReserveAgain(state, head, cart, history)
+  if (head >= 0) return decideReserveAgain(state, head, ordinals, cart, history)
   const combination = combineQuotes(quotesOf(state, ordinals, asker, false), cart)
   if (decisiveVerdict(combination.verdicts) >= 0) return refuseVerdicts(state, combination, asker)
   const expiresAtMs = boundedExpiry(state, ordinals, asker.nowMs + command.ttlSeconds * 1000)
@@ -73,13 +73,21 @@ function refuseRedeemedOrder(state: ShardState, ordinals: readonly number[], ear
 }
 
 /** The user came back: the same reservation, its time unchanged, at the price of the cart that was brought. */
-function decideReserveAgain(state: ShardState, head: number, cart: Cart | null, history: History): Decision {
+function decideReserveAgain(
+  state: ShardState,
+  head: number,
+  asked: readonly number[],
+  cart: Cart | null,
+  history: History,
+): Decision {
   const reservationSeq = state.tables.holds.seq.get(head)
   const shown = { type: OUTCOME.RESERVATION, seq: reservationSeq, again: true } as const
   if (cart === null) return answered(shown)
   const ordinals = ordinalsOf(state, head)
   const combination = priceHeld(state, ordinals, cart)
-  if (combination.price === null) return refuseVerdicts(state, combination, { user: null, cart, nowMs: state.timeMs })
+  if (combination.price === null) {
+    return refuseVerdicts(state, inOrderOf(asked, combination), { user: null, cart, nowMs: state.timeMs })
+  }
   const reserved = reservedPrice(state, head, history)
   const price = priceOfHeld(state, head, reserved, combination.price, cart, history)
   if (reserved !== null && isSamePrice(reserved, price)) return answered(shown)
@@ -99,7 +107,7 @@ function decideRedeem(
   const earlier = orderAlreadyRedeemed(state, ordinals)
   if (earlier !== 0) return judgeRetry(state, history, earlier, user, ordinals, cart)
   const head = openReservationForRedemption(state, ordinals, asker.nowMs)
-  if (head >= 0) return decideRedeemHeld(state, head, user, order, cart, history)
+  if (head >= 0) return decideRedeemHeld(state, head, ordinals, user, order, cart, history)
   if (cart === null) return refused('INVALID_REQUEST', 'orderTotal is needed: this user has no lock on the coupon')
   let price = ordinals.length === 1 ? priceOfOnly(state, ordinals[0] as number, cart, asker) : null
   if (price === null) {
@@ -118,10 +126,14 @@ function priceOfOnly(state: ShardState, ordinal: number, cart: Cart, asker: Aske
   return priceFact(cart, [state.definition(ordinal).offer])
 }
 
-/** Makes an open reservation final: at the reserved price, or at that of the cart brought, which is judged now. */
+/**
+ * Makes an open reservation final: at the reserved price, or at that of the cart brought, which is judged now. `asked` are
+ * its coupons in the order that the caller knows them in, and a refusal tells of them.
+ */
 export function decideRedeemHeld(
   state: ShardState,
   head: number,
+  asked: readonly number[],
   user: Bytes,
   order: Bytes,
   cart: Cart | null,
@@ -133,7 +145,9 @@ export function decideRedeemHeld(
   let price = reserved
   if (cart !== null) {
     const combination = priceHeld(state, ordinals, cart)
-    if (combination.price === null) return refuseVerdicts(state, combination, { user, cart, nowMs: state.timeMs })
+    if (combination.price === null) {
+      return refuseVerdicts(state, inOrderOf(asked, combination), { user, cart, nowMs: state.timeMs })
+    }
     price = priceOfHeld(state, head, reserved, combination.price, cart, history)
   }
   if (price === null) return refused('INVALID_REQUEST', 'a cart is needed: the reservation was made without one')
@@ -198,6 +212,12 @@ function priceHeld(state: ShardState, ordinals: readonly number[], cart: Cart): 
     ordinals.map((ordinal) => quoteOf(state, ordinal, asker, true)),
     cart,
   )
+}
+
+/** The same verdicts for the same coupons, as another call named them. */
+function inOrderOf(asked: readonly number[], { verdicts, price }: Combination): Combination {
+  const ofCoupon = (ordinal: number) => verdicts.find((verdict) => verdict.ordinal === ordinal) as Verdict
+  return { verdicts: asked.map(ofCoupon), price }
 }
 
 function refuseCombination(state: ShardState, ordinals: readonly number[], asker: Asker): Decision {

@@ -105,7 +105,9 @@ export function decideRedeemReservation(
   if (reservedFor !== null && !isSameOrder(state, reservedFor)) {
     return refused('ORDER_CONFLICT', 'the reservation was made for another order')
   }
-  if (standing.status === 'RESERVED') return decideRedeemHeld(state, standing.head, user, order, cart, history)
+  if (standing.status === 'RESERVED') {
+    return decideRedeemHeld(state, standing.head, ordinals, user, order, cart, history)
+  }
   if (!command.allowLate)
     return refused('RESERVATION_EXPIRED', 'the reservation has run out; allowLate may still redeem it')
   const price = priceAt(history, standing.priceSeq)

@@ -77,7 +77,10 @@ export class ShardActor {
   /** Refuses a command without looking at it: there is no room to log what it would do. */
   refuseForSpace(nowMs: number, answer: ByteWriter): void {
     this.writePosition(nowMs, answer)
-    const refusal = refused('STORAGE_UNAVAILABLE', 'the disk is nearly full; reads go on, writes are refused until there is room')
+    const refusal = refused(
+      'STORAGE_UNAVAILABLE',
+      'the disk is nearly full; reads go on, writes are refused until there is room',
+    )
     writeOutcome(answer, refusal.answer as Outcome)
   }
 

@@ -28,7 +28,10 @@ const block = Array.from({ length: ROWS_FETCHED }, () => new Decoded())
 let fetched = 0
 
 export function replayEntry(state: ShardState, entry: StoredBytes): void {
-  assert(entry.firstSeq === state.seq + 1, `shard ${state.shard} waits for event ${state.seq + 1}, not ${entry.firstSeq}`)
+  assert(
+    entry.firstSeq === state.seq + 1,
+    `shard ${state.shard} waits for event ${state.seq + 1}, not ${entry.firstSeq}`,
+  )
   let atMs = entry.timeMs
   let count = 0
   reader.reset(entry.events, entry.start, entry.end)
@@ -47,7 +50,10 @@ export function replayEntry(state: ShardState, entry: StoredBytes): void {
     }
   }
   applyBlock(state, count)
-  assert(state.seq === entry.firstSeq + entry.eventCount - 1, 'a stored entry has another number of events than it says')
+  assert(
+    state.seq === entry.firstSeq + entry.eventCount - 1,
+    'a stored entry has another number of events than it says',
+  )
 }
 
 function applyBlock(state: ShardState, count: number): void {

@@ -119,7 +119,8 @@ function guarded(step: () => void): void {
 }
 
 function fail(error: unknown, storage: boolean): void {
-  const { message, code } = error instanceof Error ? (error as Error & { code?: string }) : { message: String(error), code: undefined }
+  const { message, code } =
+    error instanceof Error ? (error as Error & { code?: string }) : { message: String(error), code: undefined }
   tell({ type: 'failed', storage, code: code ?? 'FAILED', message })
 }
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { brief, Scene, seqOf, START_MS } from '../support/scene.ts'
 import { checkout, total } from '../support/samples.ts'
 import { COMMAND } from '../../../protocol/commands.ts'
+import type { Outcome } from '../../../protocol/outcomes.ts'
 
 const STACKS = { stacking: 'STACKABLE' } as const
 const HOUR_MS = 3_600_000
@@ -172,6 +173,25 @@ test('a reservation of one code lends nothing to its quote as a part of a set; b
   const quoted = s.say(checkout(COMMAND.QUOTE, 'X', { user: 'ann', cart: total(1_000) }))
   expect(quoted).toMatchObject({ quotes: [{ refusal: 'COUPON_LOCKED', retryAfterMs: 60_000 }] })
   expect(brief(s.validate('X'))).toBe('100')
+})
+
+describe('a cart that an open reservation does not take', () => {
+  test.each<[string, (s: Scene) => Outcome, string[]]>([
+    ['reserved again', (s) => s.reserve(['Y', 'X'], { cart: total(5) }), ['Y', 'X']],
+    ['redeemed by its codes', (s) => s.redeem(['Y', 'X'], { cart: total(5) }), ['Y', 'X']],
+    ['redeemed by its id', (s) => s.redeemReservation(3, 'o-1', { cart: total(5) }), ['X', 'Y']],
+  ])('%s, is refused with the verdicts in the order of the call', (_, ask, order) => {
+    const s = new Scene()
+    s.has('X', {}, STACKS).has('Y', {}, { ...STACKS, minOrderMinor: 100 })
+    expect(seqOf(s.reserve(['X', 'Y']))).toBe(3)
+    expect(ask(s)).toMatchObject({
+      refusal: 'MIN_ORDER_NOT_MET',
+      couponIndex: order.indexOf('Y'),
+      verdicts: order.map((code) =>
+        code === 'X' ? { ordinal: 0, refusal: null } : { ordinal: 1, refusal: 'MIN_ORDER_NOT_MET' },
+      ),
+    })
+  })
 })
 
 describe('redeeming late', () => {
