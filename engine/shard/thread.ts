@@ -3,6 +3,7 @@
  *
  * Whatever goes wrong here ends the process, through the main thread: a worker that died may have left memory ahead of disk.
  */
+import { constants, setPriority } from 'node:os'
 import { setTimeout as wait } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { readDeployment } from '../../persistence/deployment.ts'
@@ -78,8 +79,18 @@ function listen(lane: Lane, requests: RingConsumer, journal: Journal): void {
   })
 }
 
+/**
+ * A worker that wakes up must not push the gateway off its core: the gateway has the answers that clients wait for, and
+ * a preempted gateway feeds nobody (docs/adr/0010). On Linux priorities belong to threads; elsewhere to the whole
+ * process, which is not what is wanted.
+ */
+function yieldToGateway(): void {
+  if (process.platform === 'linux') setPriority(0, constants.priority.PRIORITY_BELOW_NORMAL)
+}
+
 /** Returns what ends the timers. */
 function serve(lane: Lane, requests: RingConsumer): () => void {
+  yieldToGateway()
   const turn = (): void => {
     guarded(() => lane.turn())
     lane.whenListening(() => requests.whenReadable(turn))

@@ -29,6 +29,8 @@ const LOAD = 0.66
 const STRETCH_DIVISOR = 3
 /** Slots of the old scale that one step moves. */
 const STEP_SLOTS = 256
+/** 64 bytes. */
+const CACHE_LINE_WORDS = 16
 /** Slot numbers are int32; a table that reaches it stops the shard rather than answering wrongly. */
 const SLOTS_MAX = 2 ** 31 - 2 ** 20
 
@@ -162,7 +164,11 @@ export class PagedTable extends SlotPages {
    */
   warm(key0: number): number {
     const slot = this.home(key0 | 0)
-    return this.pages[slot >>> this.pageBits]![(slot & this.pageMask) * this.slotWords]!
+    const page = this.pages[slot >>> this.pageBits]!
+    const at = (slot & this.pageMask) * this.slotWords
+    // A run of records often reaches into the next cache line.
+    const next = at + CACHE_LINE_WORDS
+    return page[at]! ^ page[next < page.length ? next : at]!
   }
 
   /** Removes the record of a slot by moving the displaced ones behind it forward. */
