@@ -26,6 +26,8 @@ export interface UserCounters {
   remove(slot: number): void
   /** Begins to fetch the record of a key; the result means nothing but has to be used. */
   warm(k0: number): number
+  /** Makes room for so many records in one pass. */
+  reserve(entries: number): void
 }
 
 /** Sequence numbers by key, with room for two further words. */
@@ -40,6 +42,8 @@ export interface SeqIndex {
   setRecord(slot: number, digest0: number, digest1: number, seq: number): void
   /** Begins to fetch the record of a key; the result means nothing but has to be used. */
   warm(k0: number): number
+  /** Makes room for so many records in one pass. */
+  reserve(entries: number): void
   /** Forgets records below a sequence in the next slice of the table; returns how many. */
   evictBelow(seq: number, budgetSlots: number): number
 }

@@ -56,6 +56,16 @@ export function replayEntry(state: ShardState, entry: StoredBytes): void {
   )
 }
 
+/**
+ * Lets the large tables grow ahead of a replay of which `doneShare` (of 1) is done, at most to twice their size: one pass
+ * over a table instead of the three that growing by thirds takes.
+ */
+export function growAhead(state: ShardState, doneShare: number): void {
+  const { orders, users } = state.tables
+  orders.reserve(Math.min(orders.size / doneShare, orders.size * 2))
+  users.reserve(Math.min(users.size / doneShare, users.size * 2))
+}
+
 function applyBlock(state: ShardState, count: number): void {
   for (let i = 0; i < count; i++) hashKeys(state, block[i] as Decoded)
   for (let i = 0; i < count; i++) fetchRecords(state, block[i] as Decoded)

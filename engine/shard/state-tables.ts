@@ -15,11 +15,11 @@ export function stateTables(secret: Uint8Array): StateTables {
     codes: new CodeTable(secret),
     coupons: couponColumns(),
     users: new CounterTable(),
-    orders: new OrderTable(),
+    orders: new OrderTable(false),
     holdsOfUser: new HoldIndex(),
     open: new HoldIndex(),
     closed: new OrderTable(),
-    reversals: new OrderTable(),
+    reversals: new OrderTable(false),
     holds: holdColumns(),
   }
 }

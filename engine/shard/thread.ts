@@ -18,7 +18,7 @@ import { ShardActor } from './actor.ts'
 import { Lane } from './lane.ts'
 import { CLOCK_BEHIND_MAX_MS, ORDER_MEMORY_EVERY_MS, SWEEP_EVERY_MS } from './limits.ts'
 import type { FromWorker, ToWorker, WorkerSettings } from './messages.ts'
-import { replayEntry } from './replay.ts'
+import { growAhead, replayEntry } from './replay.ts'
 import { stateTables } from './state-tables.ts'
 
 const systemTime: TimeSource = { wallMs: () => Date.now(), monotonicMs: () => performance.now() }
@@ -43,7 +43,10 @@ async function run(settings: WorkerSettings): Promise<void> {
     deployment,
     new Set(settings.shards),
     (entry) => replayEntry(states.get(entry.shard) as ShardState, entry),
-    ({ events, bytes, bytesTotal }) => tell({ type: 'progress', events, bytes, bytesTotal }),
+    ({ events, bytes, bytesTotal }) => {
+      tell({ type: 'progress', events, bytes, bytesTotal })
+      for (const state of states.values()) growAhead(state, Math.min(1, bytes / bytesTotal))
+    },
   )
   const journal = openJournal({ dataDir, deployment, lane: laneNumber, recovered })
   const lastLoggedMs = Math.max(0, ...[...states.values()].map((state) => state.timeMs))

@@ -1,23 +1,31 @@
 // Order records: what makes a retry of an order safe. Key: 128-bit digest of (coupon, order).
 //
-//   slot: | k0 | k1 | k2 | k3 | digest0 | digest1 | seqLo | seqHi |     32 bytes, half a cache line
+//   slot: | k0 | k1 | k2 | k3 | seqLo | seqHi |                          24 bytes
+//   slot: | k0 | k1 | k2 | k3 | seqLo | seqHi | digest0 | digest1 |      32 bytes, where two further words are kept
 //
-// The digest stands for the request (user, codes, currency, amounts); seq is where the redemption lies in the log.
+// seq is where the redemption (or whatever is remembered) lies in the log; what the digest words mean is the caller's.
 // Eviction goes by ranges of key order, not of slots, because the same keys lie in other slots after a snapshot has
 // been loaded: whoever logs {horizon, from, to} and replays evictRange removes the same records on every replica.
 // A slot number is valid until the next findOrInsert, remove or evict call on this table; never store one.
 
 import { ORDER_SPAN, PagedTable } from './paged-table.ts'
 
-const DIGEST0 = 4
-const DIGEST1 = 5
-const SEQ_LO = 6
-const SEQ_HI = 7
+const SEQ_LO = 4
+const SEQ_HI = 5
+const DIGEST0 = 6
+const DIGEST1 = 7
 const TWO_32 = 4_294_967_296
 
 export class OrderTable {
-  private readonly table = new PagedTable(4, 4)
+  private readonly table: PagedTable
+  private readonly keepsDigest: boolean
   private cursor = 0
+
+  /** Without a digest a record is a quarter smaller; its digest words must be 0 then. */
+  constructor(keepsDigest = true) {
+    this.keepsDigest = keepsDigest
+    this.table = new PagedTable(4, keepsDigest ? 4 : 2)
+  }
 
   /** Number of records. */
   get size(): number {
@@ -51,12 +59,12 @@ export class OrderTable {
 
   /** First half of the request's digest, int32. */
   digest0(slot: number): number {
-    return this.table.word(slot, DIGEST0)
+    return this.keepsDigest ? this.table.word(slot, DIGEST0) : 0
   }
 
   /** Second half of the request's digest, int32. */
   digest1(slot: number): number {
-    return this.table.word(slot, DIGEST1)
+    return this.keepsDigest ? this.table.word(slot, DIGEST1) : 0
   }
 
   /** Sequence of the redemption, 0 to 2^53 − 1. */
@@ -66,8 +74,10 @@ export class OrderTable {
 
   /** Writes digest and sequence; `seq` is a safe integer, the digest words are kept as int32. */
   setRecord(slot: number, digest0: number, digest1: number, seq: number): void {
-    this.table.setWord(slot, DIGEST0, digest0)
-    this.table.setWord(slot, DIGEST1, digest1)
+    if (this.keepsDigest) {
+      this.table.setWord(slot, DIGEST0, digest0)
+      this.table.setWord(slot, DIGEST1, digest1)
+    }
     this.table.setWord(slot, SEQ_LO, seq | 0)
     this.table.setWord(slot, SEQ_HI, (seq / TWO_32) | 0)
   }

@@ -43,6 +43,8 @@ export class PagedTable extends SlotPages {
   private frontier = ORDER_SPAN
   private lowBound = FIRST_SLOTS
   private stepAtSize = Math.floor(FIRST_SLOTS * LOAD)
+  /** What `reserve` asks the next stretch to reach in one pass. */
+  private wantedSlots = 0
   /** What a step moves: pairs of slots, from and to. */
   private moves = new Int32Array(2 * STEP_SLOTS + 2)
   private moveWords = 0
@@ -75,7 +77,9 @@ export class PagedTable extends SlotPages {
       const last = this.slots >>> this.pageBits
       for (let page = 0; page <= last; page++) this.ensurePage(page, this.slots)
     }
+    this.wantedSlots = Math.ceil(entries / LOAD)
     while (this.slots * LOAD < entries) this.stretch()
+    this.wantedSlots = 0
   }
 
   /** The first slot of a key of two words, or -1. */
@@ -245,7 +249,8 @@ export class PagedTable extends SlotPages {
   /** One step of growth: the topmost STEP_SLOTS of the old scale move to where the new scale wants them. */
   private stretch(): void {
     if (this.lowBound === this.slots) {
-      this.nextSlots = this.slots + Math.max(STEP_SLOTS, Math.floor(this.slots / STRETCH_DIVISOR))
+      const third = this.slots + Math.max(STEP_SLOTS, Math.floor(this.slots / STRETCH_DIVISOR))
+      this.nextSlots = Math.max(third, this.wantedSlots)
       assert(this.nextSlots < SLOTS_MAX, 'a table is out of slot numbers')
       this.highScale = this.nextSlots / ORDER_SPAN
     }
