@@ -11,6 +11,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { Router } from '../engine/routing.ts'
 import { Engine, type EngineFailure, FAILURE_GRACE_MS } from '../engine/supervisor.ts'
@@ -20,12 +21,17 @@ import { createLogger } from '../gateway/log.ts'
 import { type Gateway, startGateway } from '../gateway/server.ts'
 import { type Deployment, DEPLOYMENT_FILE, openOrCreateDeployment, readDeployment } from '../persistence/deployment.ts'
 import { type DirectoryLock, lockDirectory } from '../persistence/directory-lock.ts'
+import { JournalError } from '../persistence/errors.ts'
 import { type Configuration, configuration, type Settings } from './configuration.ts'
 import { EXIT, type ExitCode, reportFailure } from './ending.ts'
 import { attachSessions } from './sessions.ts'
 
 /** How long calls are answered STORAGE_UNAVAILABLE after a failure; the rest of the grace is for getting out. */
 const FAILURE_ANSWERS_MS = FAILURE_GRACE_MS - 500
+
+/** How long a start waits for the process that holds the directory, and how often it looks. */
+const LOCK_WAIT_MS_MAX = 1_500
+const LOCK_RETRY_MS = 100
 
 /** A stop that takes longer has failed; whoever sent SIGTERM was promised an end within 10 s. */
 const STOP_MS_MAX = 9_500
@@ -36,12 +42,26 @@ const REPLAY_REPORT_MS = 2_000
 /** Returns when the server is ready. Throws what stopped the start; later failures end the process. */
 export async function serve(settings: Settings): Promise<void> {
   const chosen = configuration(settings)
-  const lock = lockDirectory(chosen.dataDir)
+  const lock = await lockWhenFree(chosen.dataDir)
   const server = new Server(chosen, lock)
   try {
     await server.start(deploymentFor(chosen, settings.SHARDS !== undefined))
   } catch (error) {
     server.end(reportFailure(error, chosen.logLevel))
+  }
+}
+
+/** A process that was just killed may take a moment to be gone; one that lives keeps its directory. */
+async function lockWhenFree(dataDir: string): Promise<DirectoryLock> {
+  const untilMs = performance.now() + LOCK_WAIT_MS_MAX
+  for (;;) {
+    try {
+      return lockDirectory(dataDir)
+    } catch (error) {
+      const isInUse = error instanceof JournalError && error.code === 'DIRECTORY_IN_USE'
+      if (!isInUse || performance.now() >= untilMs) throw error
+      await wait(LOCK_RETRY_MS)
+    }
   }
 }
 

@@ -12,8 +12,11 @@ const MAX_USES = 1_000_000_000
 /** Coupons made or read at the same time. */
 const AT_ONCE = 32
 
+/** Whether a coupon counts its users: one use each, or as many as they like. */
+export type PerUser = 'once' | 'any'
+
 /** Creates a coupon of 10 % for everybody. */
-export async function createCoupon(baseUrl: string, code: string, perUser: 'once' | 'any'): Promise<void> {
+export async function createCoupon(baseUrl: string, code: string, perUser: PerUser): Promise<void> {
   const answer = await fetch(`${baseUrl}/v1/coupons`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },

@@ -1,12 +1,12 @@
-// columns: redemptions by the frame. The headline has a limit of one use a user, so that every row passes every check;
-// the second run leaves that limit out and shows what it costs. Each has a product of its own, so that neither pays
-// for the other's memory.
+// columns: redemptions by the frame, of a coupon without a limit per user and of one with one use a user, where every
+// row also makes a counter. Both are held against the target. Each has a product of its own, so that neither pays for
+// the other's memory.
 
 import { runChild } from '../children.ts'
 import type { ColumnsInput, ColumnsResult } from '../load/columns.ts'
 import { ENTRIES } from '../project.ts'
 import { atLeast, type Check, checkEqual, type WorkloadReport } from '../report/figure.ts'
-import { couponUses, createCoupon, EXPECTED_DISCOUNT_MINOR } from '../server/coupons.ts'
+import { couponUses, createCoupon, EXPECTED_DISCOUNT_MINOR, type PerUser } from '../server/coupons.ts'
 import type { ColumnsSize } from '../sizes.ts'
 import type { BenchContext } from './context.ts'
 import { withProduct } from './with-product.ts'
@@ -30,7 +30,12 @@ export async function runColumnsWorkload(context: BenchContext, size: ColumnsSiz
         unit: '/s',
         target: atLeast(TARGET_PER_SECOND),
       },
-      { name: 'columns: redemptions, no limit a user', value: any.redeemedPerSecond, unit: '/s', target: null },
+      {
+        name: 'columns: redemptions, no limit a user',
+        value: any.redeemedPerSecond,
+        unit: '/s',
+        target: atLeast(TARGET_PER_SECOND),
+      },
       { name: 'columns: p99 of a frame', value: once.frameLatency.p99Ms, unit: 'ms', target: null },
     ],
     checks: [...checksOf('one use a user', once, size), ...checksOf('no limit a user', any, size)],
@@ -38,7 +43,7 @@ export async function runColumnsWorkload(context: BenchContext, size: ColumnsSiz
   }
 }
 
-async function runVariant(context: BenchContext, size: ColumnsSize, perUser: 'once' | 'any'): Promise<VariantResult> {
+async function runVariant(context: BenchContext, size: ColumnsSize, perUser: PerUser): Promise<VariantResult> {
   return await withProduct(context, async (product) => {
     await createCoupon(product.baseUrl, CODE, perUser)
     const result = await runChild<ColumnsInput, ColumnsResult>(ENTRIES.columns, {

@@ -10,12 +10,14 @@ import type { ColumnsInput, ColumnsResult } from '../load/columns.ts'
 import type { OpenLoopInput, OpenLoopResult } from '../load/open-loop.ts'
 import { ENTRIES } from '../project.ts'
 import { atLeast, checkEqual, type WorkloadReport } from '../report/figure.ts'
-import { couponUses, createCoupon, EXPECTED_DISCOUNT_MINOR } from '../server/coupons.ts'
+import { couponUses, createCoupon, EXPECTED_DISCOUNT_MINOR, type PerUser } from '../server/coupons.ts'
 import { type Product, startProduct } from '../server/product.ts'
 import type { RecoverySize } from '../sizes.ts'
 import { type BenchContext, withScratch } from './context.ts'
 
 const TARGET_EVENTS_PER_SECOND = 1_000_000
+
+const NAMES: Readonly<Record<PerUser, string>> = { any: 'no limit a user', once: 'one use a user' }
 
 const COLUMNS_CODE = 'RECOVERY1'
 const SINGLE_CODE = 'RECOVERY2'
@@ -23,13 +25,25 @@ const SINGLE_CODE = 'RECOVERY2'
 /** Long enough for any machine; the run ends when its rows are used up. */
 const FILL_SECONDS_MAX = 60
 
+/** Once with a coupon that anybody may use as often as he likes, once with one use a user, which counts every user. */
 export async function runRecovery(context: BenchContext, size: RecoverySize): Promise<WorkloadReport> {
+  const any = await recoverOne(context, size, 'any')
+  const once = await recoverOne(context, size, 'once')
+  return {
+    workload: 'recovery',
+    figures: [...any.figures, ...once.figures],
+    checks: [...any.checks, ...once.checks],
+    detail: { any: any.detail, once: once.detail },
+  }
+}
+
+async function recoverOne(context: BenchContext, size: RecoverySize, perUser: PerUser): Promise<WorkloadReport> {
   return await withScratch(async (scratch) => {
     const dataDir = join(scratch, 'data')
     const first = await startProduct(context.productEntry, dataDir)
     let filled: Filled
     try {
-      filled = await fill(context, first, size)
+      filled = await fill(context, first, size, perUser)
     } finally {
       await first.kill()
     }
@@ -40,7 +54,7 @@ export async function runRecovery(context: BenchContext, size: RecoverySize): Pr
     const columnUses = await couponUses(second.baseUrl, COLUMNS_CODE)
     const singleUses = await couponUses(second.baseUrl, SINGLE_CODE)
     await second.stop()
-    return reportOf(size, filled, second, columnUses, singleUses)
+    return reportOf(size, filled, second, columnUses, singleUses, NAMES[perUser])
   })
 }
 
@@ -49,9 +63,9 @@ interface Filled {
   readonly singles: OpenLoopResult
 }
 
-async function fill(context: BenchContext, product: Product, size: RecoverySize): Promise<Filled> {
-  await createCoupon(product.baseUrl, COLUMNS_CODE, 'once')
-  await createCoupon(product.baseUrl, SINGLE_CODE, 'once')
+async function fill(context: BenchContext, product: Product, size: RecoverySize, perUser: PerUser): Promise<Filled> {
+  await createCoupon(product.baseUrl, COLUMNS_CODE, perUser)
+  await createCoupon(product.baseUrl, SINGLE_CODE, perUser)
   const columns = await runChild<ColumnsInput, ColumnsResult>(ENTRIES.columns, {
     port: product.port,
     code: COLUMNS_CODE,
@@ -81,6 +95,7 @@ function reportOf(
   restarted: Product,
   columnUses: number,
   singleUses: number,
+  which: string,
 ): WorkloadReport {
   const acknowledged = columns.redeemed + singles.redeemed
   const { replay, readyMs } = restarted
@@ -90,13 +105,14 @@ function reportOf(
     workload: 'recovery',
     figures: [
       {
-        name: replay === null ? 'recovery: redemptions ÷ time to ready' : 'recovery: events replayed',
+        name:
+          replay === null ? `recovery: redemptions ÷ time to ready, ${which}` : `recovery: events replayed, ${which}`,
         value: eventsPerSecond,
         unit: '/s',
         target: atLeast(TARGET_EVENTS_PER_SECOND),
       },
       {
-        name: `recovery: ready after ${acknowledged.toLocaleString('en')} redemptions`,
+        name: `recovery: ready after ${acknowledged.toLocaleString('en')} redemptions, ${which}`,
         value: readyMs,
         unit: 'ms',
         target: null,
