@@ -89,7 +89,7 @@ describe('the bench, small', () => {
 
   it('recovery finds every acknowledged redemption after SIGKILL', { timeout: TEST_TIME_LIMIT_MS }, async () => {
     const report = await runRecovery(contextFor('wrk'), SMALL.recovery)
-    expectSound(report, 5)
+    expectSound(report, 10)
     const detail = report.detail as unknown as { columnUses: number; singleUses: number; singles: OpenLoopResult }
     expect(detail.columnUses).toBe(8_192)
     expect(detail.singleUses).toBe(detail.singles.planned)
