@@ -83,13 +83,14 @@ function decideReserveAgain(
   const reservationSeq = state.tables.holds.seq.get(head)
   const shown = { type: OUTCOME.RESERVATION, seq: reservationSeq, again: true } as const
   if (cart === null) return answered(shown)
+  const reserved = reservedPrice(state, head, history)
+  if (reserved !== null && keepsPrice(state, head, reserved, cart, history)) return answered(shown)
   const ordinals = ordinalsOf(state, head)
   const combination = priceHeld(state, ordinals, cart)
-  if (combination.price === null) {
+  const { price } = combination
+  if (price === null) {
     return refuseVerdicts(state, inOrderOf(asked, combination), { user: null, cart, nowMs: state.timeMs })
   }
-  const reserved = reservedPrice(state, head, history)
-  const price = priceOfHeld(state, head, reserved, combination.price, cart, history)
   if (reserved !== null && isSamePrice(reserved, price)) return answered(shown)
   return decided([{ type: EVENT.RESERVATION_REPRICED, reservationSeq, ordinals, price }], shown)
 }
@@ -148,7 +149,8 @@ export function decideRedeemHeld(
     if (combination.price === null) {
       return refuseVerdicts(state, inOrderOf(asked, combination), { user, cart, nowMs: state.timeMs })
     }
-    price = priceOfHeld(state, head, reserved, combination.price, cart, history)
+    const isKept = reserved !== null && keepsPrice(state, head, reserved, cart, history)
+    price = isKept ? reserved : combination.price
   }
   if (price === null) return refused('INVALID_REQUEST', 'a cart is needed: the reservation was made without one')
   return decided([redeemed(reservationSeq, false, ordinals, user, order, price)], {
@@ -303,22 +305,14 @@ export function priceAt(history: History, priceSeq: number): PriceFact | null {
 }
 
 /**
- * What a cart costs on an open reservation: today's price, unless an offer was changed since the reservation was priced and
- * the cart has the amounts it was priced for. A changed offer never reaches a reservation's price.
+ * Whether a cart keeps the reserved price whatever it would cost today: an offer was changed since the reservation was
+ * priced, and the cart has the amounts it was priced for. A changed offer never reaches a reservation's price.
  */
-function priceOfHeld(
-  state: ShardState,
-  head: number,
-  reserved: PriceFact | null,
-  today: PriceFact,
-  cart: Cart,
-  history: History,
-): PriceFact {
-  if (reserved === null || !isPriceOf(reserved, cart)) return today
-  const pricedAt = history.at(state.tables.holds.priceSeq.get(head))
+function keepsPrice(state: ShardState, head: number, reserved: PriceFact, cart: Cart, history: History): boolean {
+  if (!isPriceOf(reserved, cart)) return false
+  const pricedAtMs = history.at(state.tables.holds.priceSeq.get(head))?.atMs ?? 0
   const { updatedAtMs } = state.tables.coupons
-  const isOlder = ordinalsOf(state, head).some((ordinal) => updatedAtMs.get(ordinal) >= (pricedAt?.atMs ?? 0))
-  return isOlder ? reserved : today
+  return ordinalsOf(state, head).some((ordinal) => updatedAtMs.get(ordinal) >= pricedAtMs)
 }
 
 function isSamePrice(a: PriceFact, b: PriceFact): boolean {

@@ -32,6 +32,14 @@ describe('reserving again', () => {
     expect(brief(s.reservation(seqOf(first)))).toBe('reserved 100 again')
   })
 
+  test('with the same cart keeps its price, though the offer was changed so that it no longer takes the cart', () => {
+    const s = new Scene()
+    s.has('X').reserve('X', { cart: total(1_000) })
+    s.patch('X', {}, { minOrderMinor: 5_000 })
+    expect(brief(s.later(1_000).reserve('X', { cart: total(1_000) }))).toBe('reserved 100 again')
+    expect(brief(s.reserve('X', { cart: total(1_001) }))).toBe('MIN_ORDER_NOT_MET')
+  })
+
   test.each<[string, boolean, Parameters<Scene['reserve']>]>([
     ['the same codes in another order', true, [['Y', 'X']]],
     ['one of the codes', false, [['X']]],
