@@ -193,7 +193,7 @@ export class NaiveModel {
     const earlier = order === null ? null : this.redemptionOf(order, coupons)
     if (earlier !== null) return refuse(earlier.reversed === null ? 'ORDER_CONFLICT' : 'REDEMPTION_REVERSED')
     const open = this.openOf(user, coupons, (reservedFor) => order === null || reservedFor === order, nowMs)
-    if (open !== null) return this.reserveAgain(open, cart, nowMs)
+    if (open !== null) return this.reserveAgain(open, coupons as ModelCoupon[], cart, nowMs)
     const refusals = this.refusals(coupons, call, false, nowMs)
     if (refusals.some((refusal) => refusal !== null)) return this.refuseFirst(refusals, coupons, nowMs)
     const found = coupons as ModelCoupon[]
@@ -214,11 +214,17 @@ export class NaiveModel {
     return { kind: 'RESERVATION', again: false, reservation }
   }
 
-  private reserveAgain(open: ModelReservation, cart: Cart | null, nowMs: number): ModelAnswer {
+  /** `asked` are the coupons of the reservation in the order of this call, which is the order of its refusals. */
+  private reserveAgain(
+    open: ModelReservation,
+    asked: readonly ModelCoupon[],
+    cart: Cart | null,
+    nowMs: number,
+  ): ModelAnswer {
     const again = { kind: 'RESERVATION', again: true, reservation: open } as const
     if (cart === null || (open.cart !== null && isSameCart(open.cart, cart))) return again
-    const refusals = this.cartRefusals(open.coupons, cart)
-    if (refusals.some((refusal) => refusal !== null)) return this.refuseFirst(refusals, open.coupons, nowMs)
+    const refusals = this.cartRefusals(asked, cart)
+    if (refusals.some((refusal) => refusal !== null)) return this.refuseFirst(refusals, asked, nowMs)
     open.cart = cart
     open.price = priceOf(open.coupons, cart)
     return again
@@ -234,7 +240,7 @@ export class NaiveModel {
     const open =
       this.openOf(user, found, (reservedFor) => reservedFor === order, nowMs) ??
       this.openOf(user, found, (reservedFor) => reservedFor === null, nowMs)
-    if (open !== null) return this.redeemOpen(open, order, cart, nowMs)
+    if (open !== null) return this.redeemOpen(open, found, order, cart, nowMs)
     if (cart === null) return refuse('INVALID_REQUEST')
     const refusals = this.refusals(found, call, false, nowMs)
     if (refusals.some((refusal) => refusal !== null)) return this.refuseFirst(refusals, found, nowMs)
@@ -251,18 +257,24 @@ export class NaiveModel {
     if (reservation.state === 'REDEEMED' || reservation.state === 'RELEASED') return refuse('RESERVATION_CLOSED')
     if (reservation.state === 'ENDED') return refuse('RESERVATION_EXPIRED')
     if (reservation.order !== null && reservation.order !== order) return refuse('ORDER_CONFLICT')
-    if (isOpen(reservation, nowMs)) return this.redeemOpen(reservation, order, cart, nowMs)
+    if (isOpen(reservation, nowMs)) return this.redeemOpen(reservation, coupons, order, cart, nowMs)
     if (!allowLate || reservation.price === null) return refuse('RESERVATION_EXPIRED')
     const refusals = coupons.map((coupon) => this.limitRefusal(coupon, user, nowMs))
     if (refusals.some((refusal) => refusal !== null)) return this.refuseFirst(refusals, coupons, nowMs)
     return this.redeemNow(reservation, true, user, order, coupons, reservation.price, nowMs)
   }
 
-  private redeemOpen(open: ModelReservation, order: string, cart: Cart | null, nowMs: number): ModelAnswer {
+  private redeemOpen(
+    open: ModelReservation,
+    asked: readonly ModelCoupon[],
+    order: string,
+    cart: Cart | null,
+    nowMs: number,
+  ): ModelAnswer {
     let { price } = open
     if (cart !== null) {
-      const refusals = this.cartRefusals(open.coupons, cart)
-      if (refusals.some((refusal) => refusal !== null)) return this.refuseFirst(refusals, open.coupons, nowMs)
+      const refusals = this.cartRefusals(asked, cart)
+      if (refusals.some((refusal) => refusal !== null)) return this.refuseFirst(refusals, asked, nowMs)
       // A changed offer never changes a reservation's price: the cart it was made for keeps it.
       if (open.cart === null || !isSameCart(open.cart, cart)) price = priceOf(open.coupons, cart)
     }
