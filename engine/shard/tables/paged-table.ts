@@ -163,7 +163,7 @@ export class PagedTable extends SlotPages {
 
   /**
    * Reads the home of a key whose first word is `key0` and returns what lies there, which means nothing. A lookup
-   * waits for memory; whoever has many to make warms the keys a dozen ahead, and the waits overlap. The result has to
+   * waits for memory; whoever has many to make warms a block of keys first, and the waits overlap. The result has to
    * be used for something, lest the compiler drop the read.
    */
   warm(key0: number): number {
