@@ -59,17 +59,18 @@ export interface RunningChild<Result> {
 }
 
 /** Starts a built entry, hands it the input and waits for its result. The child goes on running. */
-export async function startChild<Input, Result>(entry: string, input: Input): Promise<RunningChild<Result>> {
+export async function startChild<Input, Result>(
+  entry: string,
+  input: Input,
+  limitMs: number = CHILD_TIME_LIMIT_MS,
+): Promise<RunningChild<Result>> {
   const child = track(spawn(process.execPath, [entry], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }))
   const end = async (): Promise<void> => {
     await endChild(child, 'SIGTERM', 2_000)
   }
   try {
     const result = await new Promise<Result>((resolve, reject) => {
-      const timer = setTimeout(
-        () => reject(new Error(`${entry} gave no result within ${CHILD_TIME_LIMIT_MS} ms`)),
-        CHILD_TIME_LIMIT_MS,
-      )
+      const timer = setTimeout(() => reject(new Error(`${entry} gave no result within ${limitMs} ms`)), limitMs)
       child.once('error', reject)
       child.once('exit', (code, signal) => reject(new Error(`${entry} ended early (${signal ?? code})`)))
       child.once('message', (message) => {
@@ -88,9 +89,9 @@ export async function startChild<Input, Result>(entry: string, input: Input): Pr
   }
 }
 
-/** Runs a built entry to its end and returns its one result. */
-export async function runChild<Input, Result>(entry: string, input: Input): Promise<Result> {
-  const running = await startChild<Input, Result>(entry, input)
+/** Runs a built entry to its end and returns its one result. Only runs that are longer on purpose give a limit. */
+export async function runChild<Input, Result>(entry: string, input: Input, limitMs?: number): Promise<Result> {
+  const running = await startChild<Input, Result>(entry, input, limitMs)
   await running.end()
   return running.result
 }

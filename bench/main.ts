@@ -13,20 +13,28 @@ import { latencyLine } from './load/latency.ts'
 import { describeMachine, machineLines } from './machine.ts'
 import { PRODUCT_ENTRY, RESULTS_DIR } from './project.ts'
 import { WORKLOADS, type WorkloadName, type WorkloadReport } from './report/figure.ts'
-import { failedChecks, figureTable } from './report/table.ts'
+import { csvText } from './report/series.ts'
+import { failedChecks, figureTable, shortFigures } from './report/table.ts'
 import { callerSettings } from './server/product.ts'
-import { type BenchSize, FULL, SMALL, withSeconds } from './sizes.ts'
+import { type BenchSize, FULL, SMALL, withMinutes, withSeconds } from './sizes.ts'
 import { runCeiling } from './workloads/ceiling.ts'
 import { runCheckout } from './workloads/checkout.ts'
 import { runColumnsWorkload } from './workloads/columns.ts'
 import { type BenchContext, withScratch } from './workloads/context.ts'
+import { runHeld } from './workloads/held.ts'
+import { runReadModel } from './workloads/read-model.ts'
 import { runRecovery } from './workloads/recovery.ts'
 import { runSpread } from './workloads/spread.ts'
+import { runStacked } from './workloads/stacked.ts'
+
+/** What runs when nothing is named: all but those that take minutes each. */
+const USUAL: readonly WorkloadName[] = WORKLOADS.filter((name) => name !== 'held' && name !== 'read-model')
 
 interface Options {
-  readonly only: readonly WorkloadName[]
+  readonly only?: readonly WorkloadName[]
   readonly small: boolean
   readonly seconds?: number
+  readonly minutes?: number
   readonly product: string
   readonly loadTool?: LoadTool
   readonly seed: number
@@ -39,13 +47,21 @@ const RUN: Record<WorkloadName, (context: BenchContext, size: BenchSize) => Prom
   columns: async (context, size) => await runColumnsWorkload(context, size.columns),
   spread: async (context, size) => await runSpread(context, size.spread),
   recovery: async (context, size) => await runRecovery(context, size.recovery),
+  stacked: async (context, size) => await runStacked(context, size.stacked),
+  'read-model': async (context, size) => await runReadModel(context, size.readModel),
+  held: async (context, size) => await runHeld(context, size.held, size.diskSyncs),
 }
 
-async function main(options: Options): Promise<boolean> {
+function sizeFor({ small, seconds, minutes }: Options): BenchSize {
+  const chosen = small ? SMALL : FULL
+  const withLength = seconds === undefined ? chosen : withSeconds(chosen, seconds)
+  return minutes === undefined ? withLength : withMinutes(withLength, minutes)
+}
+
+async function main(workloads: readonly WorkloadName[], options: Options): Promise<boolean> {
   const startedAt = new Date()
   const startMs = performance.now()
-  const chosen = options.small ? SMALL : FULL
-  const size = options.seconds === undefined ? chosen : withSeconds(chosen, options.seconds)
+  const size = sizeFor(options)
   const context: BenchContext = {
     productEntry: resolve(options.product),
     loadTool: options.loadTool ?? findLoadTool(),
@@ -65,7 +81,7 @@ async function main(options: Options): Promise<boolean> {
   )
   const reports: WorkloadReport[] = []
   const broken: string[] = []
-  for (const workload of options.only) {
+  for (const workload of workloads) {
     console.log(`\n${workload}`)
     try {
       reports.push(await RUN[workload](context, size))
@@ -78,6 +94,8 @@ async function main(options: Options): Promise<boolean> {
   const elapsedSeconds = (performance.now() - startMs) / 1_000
   const failed = [...broken, ...failedChecks(reports)]
   console.log(`\n${figureTable(reports).join('\n')}`)
+  const short = shortFigures(reports)
+  if (short.length > 0) console.log(`\nSHORT OF THE TARGET\n${short.join('\n')}`)
   console.log(failed.length === 0 ? '\nall checks hold' : `\nDOES NOT HOLD\n${failed.join('\n')}`)
   const results = {
     startedAt: startedAt.toISOString(),
@@ -87,11 +105,16 @@ async function main(options: Options): Promise<boolean> {
     machine,
     disk,
     failed,
+    short,
     reports,
   }
   mkdirSync(RESULTS_DIR, { recursive: true })
-  const file = join(RESULTS_DIR, `${options.name ?? startedAt.toISOString().replace(/[:.]/g, '-')}.json`)
+  const name = options.name ?? startedAt.toISOString().replace(/[:.]/g, '-')
+  const file = join(RESULTS_DIR, `${name}.json`)
   writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`)
+  for (const { workload, series } of reports) {
+    if (series !== undefined) writeFileSync(join(RESULTS_DIR, `${name}.${workload}.csv`), csvText(series))
+  }
   console.log(`${elapsedSeconds.toFixed(0)} s, written to ${file}`)
   return failed.length === 0
 }
@@ -101,6 +124,17 @@ function parseWorkloads(text: string): WorkloadName[] {
   const unknown = names.filter((name) => !(WORKLOADS as readonly string[]).includes(name))
   if (unknown.length > 0) throw new InvalidArgumentError(`Known are ${WORKLOADS.join(', ')}.`)
   return WORKLOADS.filter((name) => names.includes(name))
+}
+
+/** Named one by one, by `--only`, or none. */
+function chosenWorkloads(command: Command, { only }: Options): readonly WorkloadName[] {
+  const named = [...command.args, ...(only ?? [])]
+  if (named.length === 0) return USUAL
+  try {
+    return parseWorkloads(named.join(','))
+  } catch (error) {
+    return command.error((error as Error).message)
+  }
 }
 
 function parsePositive(text: string): number {
@@ -115,12 +149,14 @@ function parseName(text: string): string {
 }
 
 const program = new Command('bench')
-  .description('Measures the built product on loopback; under five minutes when all workloads run')
-  .option('--only <workloads>', `some of ${WORKLOADS.join(',')}`, parseWorkloads, [...WORKLOADS])
+  .description('Measures the built product on loopback')
+  .argument('[workloads...]', `some of ${WORKLOADS.join(', ')} (without: ${USUAL.join(', ')})`)
+  .option('--only <workloads>', 'the same, with commas between them', parseWorkloads)
   .option('--small', 'seconds instead of minutes, to see that everything works', false)
   .option('--seconds <n>', 'length of the checkout and columns runs', parsePositive)
   .option('--product <file>', 'the built entry to measure', PRODUCT_ENTRY)
   .addOption(new Option('--load-tool <tool>', 'what drives the closed loops').choices(['wrk', 'autocannon']))
+  .option('--minutes <n>', 'length of the held run', parsePositive)
   .option('--seed <n>', 'for arrivals and draws', parsePositive, 20_261_120)
   .option('--name <name>', 'name of the file of results (default: the date)', parseName)
 
@@ -130,4 +166,4 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 
 const options = program.parse().opts<Options>()
 if (!existsSync(options.product)) program.error(`${options.product} is not there: run "npm run build" first`)
-process.exitCode = (await main(options)) ? 0 : 1
+process.exitCode = (await main(chosenWorkloads(program, options), options)) ? 0 : 1

@@ -23,6 +23,8 @@ export const ENTRIES = {
   openLoop: join(PROJECT_ROOT, 'dist/bench/load/open-loop-main.js'),
   columns: join(PROJECT_ROOT, 'dist/bench/load/columns-main.js'),
   autocannon: join(PROJECT_ROOT, 'dist/bench/load/autocannon-main.js'),
+  peerGateway: join(PROJECT_ROOT, 'dist/bench/peers/peer-gateway-main.js'),
+  readModelOff: join(PROJECT_ROOT, 'dist/bench/server/read-model-off-main.js'),
   bareServer: join(PROJECT_ROOT, 'dist/bench/server/bare-server-main.js'),
 } as const
 

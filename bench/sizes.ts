@@ -1,8 +1,8 @@
 // How large every workload is: the one place that says how long the bench takes and what it may hold in memory.
 //
-// FULL is what the published figures come from and fits into five minutes; SMALL takes about three seconds a
-// workload and runs inside the tests, so that no workload rots. Both go through the same code. A workload must
-// never contain a bound of its own: whoever wants to know why a run took so long looks here only.
+// FULL is what the published figures come from; SMALL takes seconds a workload (`held`: twenty, for three snapshots) and
+// runs inside the tests, so that no workload rots. Both go through the same code. A workload must never contain a bound of
+// its own: whoever wants to know why a run took so long looks here only.
 
 export interface CheckoutSize {
   readonly ratePerSecond: number
@@ -40,6 +40,36 @@ export interface SpreadSize {
   readonly draws: number
 }
 
+export interface StackedSize {
+  /** The last one is the one that is measured with other numbers of workers too. */
+  readonly connections: readonly number[]
+  readonly rounds: number
+  readonly secondsPerRun: number
+  readonly warmupSeconds: number
+}
+
+export interface HeldSize {
+  readonly ratePerSecond: number
+  readonly seconds: number
+  readonly warmupSeconds: number
+  readonly connections: number
+  readonly drainSeconds: number
+  /** Latencies are summed up for stretches of so long. */
+  readonly sliceSeconds: number
+  readonly footprintEverySeconds: number
+  /** Fewer and the run has not shown what it is for. */
+  readonly snapshotsMin: number
+}
+
+export interface ReadModelSize {
+  readonly ratePerSecond: number
+  readonly rounds: number
+  readonly seconds: number
+  readonly warmupSeconds: number
+  readonly connections: number
+  readonly drainSeconds: number
+}
+
 export interface RecoverySize {
   readonly columnRows: number
   readonly rowsPerFrame: number
@@ -48,6 +78,16 @@ export interface RecoverySize {
   readonly singleRedemptions: number
   readonly singleRatePerSecond: number
   readonly connections: number
+  /** A start from a snapshot: so many rows before the only one, so many behind it. */
+  readonly snapshotRows: number
+  readonly tailRows: number
+}
+
+export interface PeersSize {
+  readonly connections: readonly number[]
+  readonly rounds: number
+  readonly secondsPerRun: number
+  readonly warmupSeconds: number
 }
 
 export interface BenchSize {
@@ -55,7 +95,12 @@ export interface BenchSize {
   readonly ceiling: CeilingSize
   readonly columns: ColumnsSize
   readonly spread: SpreadSize
+  readonly stacked: StackedSize
   readonly recovery: RecoverySize
+  readonly readModel: ReadModelSize
+  readonly held: HeldSize
+  /** A bench of its own, `npm run bench:peers`. */
+  readonly peers: PeersSize
   /** Appends of the raw disk measurement. */
   readonly diskSyncs: number
 }
@@ -84,7 +129,22 @@ export const FULL: BenchSize = {
     singleRedemptions: 10_000,
     singleRatePerSecond: 5_000,
     connections: 64,
+    snapshotRows: 4_000_000,
+    tailRows: 1_000_000,
   },
+  stacked: { connections: [64, 256], rounds: 3, secondsPerRun: 3, warmupSeconds: 2 },
+  readModel: { ratePerSecond: 10_000, rounds: 3, seconds: 30, warmupSeconds: 5, connections: 128, drainSeconds: 10 },
+  held: {
+    ratePerSecond: 10_000,
+    seconds: 600,
+    warmupSeconds: 5,
+    connections: 128,
+    drainSeconds: 10,
+    sliceSeconds: 10,
+    footprintEverySeconds: 10,
+    snapshotsMin: 3,
+  },
+  peers: { connections: [64, 256], rounds: 3, secondsPerRun: 3, warmupSeconds: 2 },
   diskSyncs: 2_000,
 }
 
@@ -108,7 +168,22 @@ export const SMALL: BenchSize = {
     singleRedemptions: 200,
     singleRatePerSecond: 500,
     connections: 8,
+    snapshotRows: 8_192,
+    tailRows: 2_048,
   },
+  stacked: { connections: [8], rounds: 1, secondsPerRun: 1, warmupSeconds: 0 },
+  readModel: { ratePerSecond: 300, rounds: 1, seconds: 2, warmupSeconds: 0.5, connections: 16, drainSeconds: 5 },
+  held: {
+    ratePerSecond: 300,
+    seconds: 20,
+    warmupSeconds: 1,
+    connections: 16,
+    drainSeconds: 5,
+    sliceSeconds: 2,
+    footprintEverySeconds: 2,
+    snapshotsMin: 3,
+  },
+  peers: { connections: [8], rounds: 1, secondsPerRun: 1, warmupSeconds: 0 },
   diskSyncs: 50,
 }
 
@@ -131,11 +206,19 @@ export function withSeconds(size: BenchSize, seconds: number): BenchSize {
   }
 }
 
-/** Every child process ends after this, whatever it is doing. */
+/** The same sizes with another length of the `held` run. */
+export function withMinutes(size: BenchSize, minutes: number): BenchSize {
+  return { ...size, held: { ...size.held, seconds: minutes * 60 } }
+}
+
+/** Every child process that is given no other limit ends after this, whatever it is doing. */
 export const CHILD_TIME_LIMIT_MS = 120_000
 
 /** A product that is not ready by then has failed; replay of the recovery workload has to fit in. */
 export const READY_TIME_LIMIT_MS = 60_000
+
+/** Snapshots are made at the lowest priority there is, at most so many bytes a second: four million orders take a while. */
+export const SNAPSHOTS_TIME_LIMIT_MS = 180_000
 
 /** After SIGTERM; the contract promises exit within ten seconds. */
 export const STOP_TIME_LIMIT_MS = 12_000

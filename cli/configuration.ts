@@ -21,6 +21,9 @@ export interface Configuration {
   readonly uniformRefusals: boolean
   readonly orderWindowMs: number
   readonly orderBytesMax: number
+  /** 0: never. */
+  readonly snapshotEvents: number
+  readonly snapshotEveryMs: number
   readonly logLevel: string
 }
 
@@ -45,6 +48,8 @@ export const SETTINGS = {
   RATE_LIMITS: 'off; limits come with campaigns',
   UNIFORM_REFUSALS: 'off; comes with campaigns',
   ORDER_WINDOW_HOURS: 'how long orders are remembered in memory (168)',
+  SNAPSHOT_EVENTS: 'new events after which snapshots are made, which keep starts short; 0 for never (1000000)',
+  SNAPSHOT_MINUTES: 'minutes after which a hundredth of that is enough (60)',
   LOG_LEVEL: `one of ${LOG_LEVELS.join(', ')} (info)`,
 } as const
 
@@ -85,6 +90,8 @@ export function configuration(settings: Settings): Configuration {
     uniformRefusals: false,
     orderWindowMs: integer(settings, 'ORDER_WINDOW_HOURS', 168, 1, 24 * 366) * 3_600_000,
     orderBytesMax: totalmem() * ORDER_MEMORY_SHARE,
+    snapshotEvents: integer(settings, 'SNAPSHOT_EVENTS', 1_000_000, 0, 1_000_000_000),
+    snapshotEveryMs: integer(settings, 'SNAPSHOT_MINUTES', 60, 1, 7 * 24 * 60) * 60_000,
     logLevel: choice(settings, 'LOG_LEVEL', LOG_LEVELS, 'info'),
   }
 }

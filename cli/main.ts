@@ -5,17 +5,27 @@
  *     tearoff serve                         the coupon engine with its gateway
  *     tearoff keys create | list | revoke   API keys
  *     tearoff demo                          a flash sale on this machine, and the proof of its outcome
+ *     tearoff replay | verify | inspect     rebuild from the log and check; hold a server against it; look into it
+ *     tearoff why                           decide a past request again
+ *     tearoff backup | restore              copy the log of a running server; make a data directory of a copy
+ *     tearoff read-model rebuild            the database behind lists, made anew from the log
  *
  * Settings come from the environment, flags of the same names win. A failure is one sentence on standard error: exit code 1,
  * or 2 when what was typed makes no sense. Nothing is decided here; commands live in files of their own.
  */
 import { Command, CommanderError } from 'commander'
+import { addBackupCommands } from './backup/command.ts'
 import { addDemoCommand } from './demo/command.ts'
 import { EXIT, reportFailure } from './ending.ts'
+import { addInspectCommand } from './inspect/command.ts'
 import { addKeysCommand } from './keys.ts'
+import { addReadModelCommand } from './read-model/command.ts'
+import { addReplayCommand } from './replay/command.ts'
 import { serve } from './serve.ts'
 import { addSettingFlags, settingsOf } from './setting-flags.ts'
+import { addVerifyCommand } from './verify/command.ts'
 import { packageVersion } from './version.ts'
+import { addWhyCommand } from './why/command.ts'
 
 /** Every command, ready to parse. Throws CommanderError instead of ending the process. */
 function program(): Command {
@@ -29,6 +39,12 @@ function program(): Command {
   )
   addKeysCommand(tearoff)
   addDemoCommand(tearoff)
+  addBackupCommands(tearoff)
+  addReplayCommand(tearoff)
+  addReadModelCommand(tearoff)
+  addVerifyCommand(tearoff)
+  addInspectCommand(tearoff)
+  addWhyCommand(tearoff)
   return tearoff
 }
 

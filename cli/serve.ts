@@ -1,8 +1,8 @@
 /**
  * `tearoff serve`: the composition root. Everything is put together here and nowhere else, and taken apart in this order:
  *
- *     start   configuration → lock → deployment → workers (replay) → gateway listens → ready
- *     stop    not ready → answers in flight → journals flushed and closed → lock → exit 0
+ *     start   configuration → lock → deployment → workers (replay) → gateway listens → ready → read model
+ *     stop    not ready → answers in flight → read model → journals flushed and closed → lock → exit 0
  *     fail    every call gets STORAGE_UNAVAILABLE for a moment → last line → exit 1
  *
  * The gateway listens while the log is replayed, so that /livez and /readyz can say how far it is. What must never happen
@@ -22,6 +22,7 @@ import { type Gateway, startGateway } from '../gateway/server.ts'
 import { type Deployment, DEPLOYMENT_FILE, openOrCreateDeployment, readDeployment } from '../persistence/deployment.ts'
 import { type DirectoryLock, lockDirectory } from '../persistence/directory-lock.ts'
 import { JournalError } from '../persistence/errors.ts'
+import { ReadModelHost } from '../readmodel/host.ts'
 import { type Configuration, configuration, type Settings } from './configuration.ts'
 import { EXIT, type ExitCode, reportFailure } from './ending.ts'
 import { attachSessions } from './sessions.ts'
@@ -77,6 +78,7 @@ class Server {
   private readonly logger: Logger
   private engine: Engine | null = null
   private gateway: Gateway | null = null
+  private readonly readModel: ReadModelHost
   private isServing = false
   private isStopping = false
 
@@ -84,6 +86,14 @@ class Server {
     this.configuration = chosen
     this.lock = lock
     this.logger = createLogger(chosen.logLevel)
+    this.readModel = new ReadModelHost(chosen.dataDir, {
+      onRebuilding: (reason) => this.logger.warn({ reason }, 'the read model is built anew from the log'),
+      onDied: (error, restartMs) =>
+        this.logger.error(
+          { err: error, restartMs },
+          'the read model died and is started again; lists are refused meanwhile',
+        ),
+    })
     process.on('SIGTERM', () => this.signalled('SIGTERM'))
     process.on('SIGINT', () => this.signalled('SIGINT'))
     process.on('uncaughtException', (error) => this.end(reportFailure(error, chosen.logLevel)))
@@ -97,6 +107,10 @@ class Server {
       {
         onFailed: (failure) => this.failed(failure),
         onClockDiffered: (lane, gapMs) => this.logger.warn({ lane, gapMs }, 'the clock of this machine jumped'),
+        onSnapshots: ({ shards, events, bytes, archived }, elapsedMs) => {
+          this.logger.info({ shards, events, bytes, segmentsArchived: archived.segments, elapsedMs }, 'snapshots made')
+        },
+        onWarning: (sentence) => this.logger.warn(sentence),
       },
     )
     this.gateway = await this.listen(this.engine, deployment)
@@ -108,6 +122,7 @@ class Server {
     }
     await this.untilReady(this.engine)
     this.isServing = true
+    this.readModel.start()
   }
 
   /** Ends the process, now. */
@@ -138,6 +153,7 @@ class Server {
       nowMs: () => performance.now(),
       random: randomBytes,
       attachSessions: attachSessions(this.logger),
+      readModel: this.readModel,
     })
   }
 
@@ -181,8 +197,10 @@ class Server {
 
   private async stop(): Promise<void> {
     await this.gateway?.close()
+    const listsClosed = this.readModel.stop()
     // A worker that still replays hears nothing and has written nothing that the next start could not write again.
     if (this.isServing) await this.engine?.stop()
+    await listsClosed
     this.logger.info('stopped')
     this.end(EXIT.OK)
   }

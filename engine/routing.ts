@@ -7,10 +7,14 @@
  * to 1,024. The hash is keyed with the deployment's secret, so nobody outside can aim codes at one shard.
  */
 import { KeyHash } from './domain/key-hash.ts'
+import { bytesOf } from '../protocol/bytes.ts'
 import { lastLettersNumber } from '../protocol/codes.ts'
 
 /** Keeps routing apart from every other use of the deployment's hash. */
 const ROUTING_DOMAIN = 0x526f_7574
+
+/** Keeps idempotency keys apart from codes. */
+const KEY_ROUTING_DOMAIN = 0x4b65_7973
 
 /** Codes have at most 64 letters. */
 const LETTERS_MAX = 64
@@ -32,5 +36,12 @@ export class Router {
     for (let i = 0; i < length; i++) this.letters[i] = code.charCodeAt(i)
     this.hash.hash(this.letters, 0, length - 2, ROUTING_DOMAIN)
     return ((this.hash.k0 >>> 0) + lastLettersNumber(this.letters, length)) % this.shards
+  }
+
+  /** Where an idempotency key of a caller is remembered; `scope` is the id of the API key, null without authentication. */
+  shardOfKey(scope: string | null, key: string): number {
+    const name = bytesOf(`${scope ?? ''}\u0000${key}`)
+    this.hash.hash(name.buf, name.start, name.end, KEY_ROUTING_DOMAIN)
+    return (this.hash.k0 >>> 0) % this.shards
   }
 }

@@ -6,6 +6,8 @@
  */
 import { Worker } from 'node:worker_threads'
 import type { FromWorker, WorkerSettings } from './shard/messages.ts'
+import { SnapshotKeeper, type SnapshotStatus } from './shard/snapshot-keeper.ts'
+import type { SnapshotsMade } from './shard/snapshot-maker.ts'
 import { RingConsumer, ringMemory, RingProducer } from './transport/byte-ring.ts'
 import { InProcessTransport } from './transport/in-process.ts'
 import { SETTLED, type ShardTransport } from './transport/port.ts'
@@ -28,6 +30,10 @@ export interface EngineSettings {
   readonly orderWindowMs: number
   /** Memory for order records over all shards. */
   readonly orderBytesMax: number
+  /** New events over all shards after which snapshots are made; 0: never. */
+  readonly snapshotEvents: number
+  /** Milliseconds after which fewer are enough. */
+  readonly snapshotEveryMs: number
 }
 
 export interface EngineFailure {
@@ -41,6 +47,9 @@ export interface EngineEvents {
   /** Called once. The transport answers nothing but refusals from now on; end the process within FAILURE_GRACE_MS. */
   readonly onFailed: (failure: EngineFailure) => void
   readonly onClockDiffered: (lane: number, gapMs: number) => void
+  readonly onSnapshots: (made: SnapshotsMade, elapsedMs: number) => void
+  /** Nothing is lost: a sentence for the log. */
+  readonly onWarning: (sentence: string) => void
 }
 
 interface LaneThread {
@@ -49,6 +58,10 @@ interface LaneThread {
   replayedEvents: number
   readBytes: number
   totalBytes: number
+  /** Events in the log of its shards. */
+  logEvents: number
+  snapshotEvents: number
+  snapshotAtMs: number | null
   isReady: boolean
   isStopped: boolean
 }
@@ -60,6 +73,8 @@ export class Engine {
   private readonly inProcess: InProcessTransport
   private readonly threads: readonly LaneThread[]
   private readonly events: EngineEvents
+  private readonly snapshots: SnapshotKeeper
+  private rolling: { lanes: number; resolve: () => void } | null = null
   private readonly startedMs = performance.now()
   private readyMs = 0
   private failure: EngineFailure | null = null
@@ -86,6 +101,10 @@ export class Engine {
     this.started = new Promise((resolve) => {
       this.resolveStarted = resolve
     })
+    this.snapshots = new SnapshotKeeper(
+      { dataDir: settings.dataDir, events: settings.snapshotEvents, everyMs: settings.snapshotEveryMs },
+      { roll: () => this.roll(), onMade: events.onSnapshots, onWarning: events.onWarning },
+    )
     this.threads = memories.map((memory, lane) => this.startWorker(settings, workers, lane, memory))
   }
 
@@ -110,9 +129,14 @@ export class Engine {
     return { events, readBytes, totalBytes, elapsedMs: Math.round(untilMs - this.startedMs) }
   }
 
+  get snapshotStatus(): SnapshotStatus {
+    return this.snapshots.status
+  }
+
   /** Flushes what was handed over, closes the journals, ends the threads. No call may be made any more. */
   async stop(): Promise<void> {
     this.isStopping = true
+    await this.snapshots.stop()
     const stopped = new Promise<void>((resolve) => {
       this.resolveStopped = resolve
     })
@@ -146,6 +170,9 @@ export class Engine {
       replayedEvents: 0,
       readBytes: 0,
       totalBytes: 0,
+      logEvents: 0,
+      snapshotEvents: 0,
+      snapshotAtMs: null,
       isReady: false,
       isStopped: false,
     }
@@ -166,12 +193,25 @@ export class Engine {
         return
       case 'ready':
         thread.replayedEvents = message.events
+        thread.snapshotEvents = message.snapshotEvents
+        thread.snapshotAtMs = message.snapshotAtMs
         thread.isReady = true
         if (this.isReady) {
           this.readyMs = performance.now()
+          this.beginSnapshots()
           for (const { worker } of this.threads) worker.postMessage({ type: 'serve' })
           this.resolveStarted()
         }
+        return
+      case 'grown':
+        thread.logEvents = message.events
+        if (this.isReady) this.snapshots.note(this.threads.reduce((sum, { logEvents }) => sum + logEvents, 0))
+        return
+      case 'rolled':
+        if (this.rolling !== null && --this.rolling.lanes === 0) this.rolling.resolve()
+        return
+      case 'warned':
+        this.events.onWarning(message.sentence)
         return
       case 'clockDiffered':
         this.events.onClockDiffered(thread.lane, message.gapMs)
@@ -184,6 +224,19 @@ export class Engine {
         if (this.threads.every(({ isStopped }) => isStopped)) this.resolveStopped()
         return
     }
+  }
+
+  private beginSnapshots(): void {
+    const times = this.threads.flatMap(({ snapshotAtMs }) => (snapshotAtMs === null ? [] : [snapshotAtMs]))
+    const covered = this.threads.reduce((sum, { snapshotEvents }) => sum + snapshotEvents, 0)
+    this.snapshots.begin(covered, times.length === 0 ? null : Math.min(...times))
+  }
+
+  private roll(): Promise<void> {
+    return new Promise((resolve) => {
+      this.rolling = { lanes: this.threads.length, resolve }
+      for (const { worker } of this.threads) worker.postMessage({ type: 'roll' })
+    })
   }
 
   private fail(failure: EngineFailure): void {

@@ -14,6 +14,8 @@ export interface Caller {
   readonly role: Role
   /** The key's name, for the log of who changed what; null without authentication. */
   readonly name: string | null
+  /** The key's id, which no other key ever has: idempotency keys are apart by it. Null without authentication. */
+  readonly keyId: string | null
 }
 
 export interface Authenticator {
@@ -21,7 +23,7 @@ export interface Authenticator {
   roleOf(authorizationHeader: string): Caller | null
 }
 
-export const ANYBODY: Caller = Object.freeze({ role: 'operations', name: null })
+export const ANYBODY: Caller = Object.freeze({ role: 'operations', name: null, keyId: null })
 
 const UNAUTHENTICATED = problem('UNAUTHENTICATED', 'send an API key as "Authorization: Bearer <key>"')
 

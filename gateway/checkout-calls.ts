@@ -1,36 +1,39 @@
 /**
  * The three calls with codes: validate, reserve, redeem. Hot.
  *
- * When all codes live on one shard, which is always so for one code, the shard gets one command. A cart with codes on
- * several shards is judged by quotes (`quotes.ts`).
+ * When all codes live on one shard, which is always so for one code, that shard decides. Where they live on several, the lowest
+ * of them coordinates, and hears of codes that cannot exist too, since its answer says of each what is the matter.
  */
 import { type CheckoutInput, decodeRedeem, decodeReserve, decodeValidate } from './decode-checkout.ts'
 import type { AnswerSink, Operation, OperationInput, OperationPorts } from './operations.ts'
 import type { Problem } from './problem.ts'
-import { startQuotes } from './quotes.ts'
-import { redemptionText, reservationText, validatedText, verdictsText } from './render-checkout.ts'
+import { redemptionText, reservationText, type ShardsOfCodes, validatedText, verdictsText } from './render-checkout.ts'
 import { answerOf, refusalProblem, ShardCall } from './shard-call.ts'
 import type { CheckoutScanner } from './scan-checkout.ts'
 import type { Router } from '../engine/routing.ts'
-import { type CheckoutCommand, COMMAND, type CouponRef } from '../protocol/commands.ts'
+import { codeFault } from '../protocol/codes.ts'
+import { type CheckoutCommand, COMMAND, type CouponRef, NO_SHARD } from '../protocol/commands.ts'
 import { formatId } from '../protocol/ids.ts'
 import { OUTCOME, type Outcome, type Refused } from '../protocol/outcomes.ts'
 
 type CheckoutType = CheckoutCommand['type']
 
-/** The operations here; QUOTE is a way to do one of them. */
-type CodesType = Exclude<CheckoutType, typeof COMMAND.QUOTE>
-
 class CodesCall extends ShardCall {
   private readonly codes: readonly string[]
+  /** Where they live. */
+  private readonly shards: ShardsOfCodes
 
-  constructor(ports: OperationPorts, sink: AnswerSink, codes: readonly string[]) {
+  constructor(ports: OperationPorts, sink: AnswerSink, codes: readonly string[], shards: ShardsOfCodes) {
     super(ports, sink)
     this.codes = codes
+    this.shards = shards
   }
 
-  begin(shard: number, type: CheckoutType, input: CheckoutInput): void {
-    this.send(shard, checkoutCommand(type, refsOf(input.codes), input))
+  begin(type: CheckoutType, input: CheckoutInput): void {
+    const call = checkoutCommand(type, refsOf(input.codes), input)
+    const { shards } = this
+    if (typeof shards === 'number') this.send(shards, call)
+    else this.send(coordinatorOf(shards), { type: COMMAND.STACK, shards, call })
   }
 
   /** For a command that stands in the writer already. */
@@ -50,7 +53,7 @@ class CodesCall extends ShardCall {
         return
       }
       case OUTCOME.VALIDATED: {
-        this.answer(answerOf(200, validatedText(shard, this.codes, outcome.verdicts, outcome.price)))
+        this.answer(answerOf(200, validatedText(this.shards, this.codes, outcome.verdicts, outcome.price)))
         return
       }
       case OUTCOME.RESERVATION: {
@@ -60,7 +63,7 @@ class CodesCall extends ShardCall {
         return
       }
       case OUTCOME.REFUSED:
-        this.refuse(refusalOfCodes(shard, this.codes, outcome))
+        this.refuse(refusalOfCodes(this.shards, this.codes, outcome))
         return
       default:
         this.misplaced(outcome)
@@ -68,13 +71,13 @@ class CodesCall extends ShardCall {
   }
 }
 
-function refusalOfCodes(shard: number, codes: readonly string[], outcome: Refused): Problem {
+function refusalOfCodes(shards: ShardsOfCodes, codes: readonly string[], outcome: Refused): Problem {
   const only = codes.length === 1 ? 0 : -1
   const place = outcome.couponIndex >= 0 ? outcome.couponIndex : only
   return {
     ...refusalProblem(outcome),
     coupon: codes[place] ?? null,
-    couponsJson: outcome.verdicts === null ? null : verdictsText(shard, codes, outcome.verdicts),
+    couponsJson: outcome.verdicts === null ? null : verdictsText(shards, codes, outcome.verdicts),
   }
 }
 
@@ -99,29 +102,38 @@ export function refsOf(codes: readonly string[]): CouponRef<string>[] {
   return refs
 }
 
-function operation(name: string, type: CodesType, decode: (body: unknown) => CheckoutInput): Operation {
+function operation(name: string, type: CheckoutType, decode: (body: unknown) => CheckoutInput): Operation {
   return {
     name,
     roles: ['checkout'],
     start(ports: OperationPorts, input: OperationInput, sink: AnswerSink): void {
       const decoded = decode(input.body)
-      const shard = decoded.malformed ? -1 : commonShard(ports.router, decoded.codes)
-      if (shard >= 0) new CodesCall(ports, sink, decoded.codes).begin(shard, type, decoded)
-      else startQuotes(ports, sink, decoded, type !== COMMAND.VALIDATE)
+      new CodesCall(ports, sink, decoded.codes, shardsOf(ports.router, decoded.codes)).begin(type, decoded)
     },
     startBytes(ports: OperationPorts, scanner: CheckoutScanner, bytes: Uint8Array, sink: AnswerSink): boolean {
       if (!scanner.scan(type, bytes, ports.writer)) return false
-      new CodesCall(ports, sink, [scanner.code]).beginWritten(scanner.shard)
+      new CodesCall(ports, sink, [scanner.code], scanner.shard).beginWritten(scanner.shard)
       return true
     },
   }
 }
 
-/** The shard that all codes live on; -1 when there are several. */
-function commonShard(router: Router, codes: readonly string[]): number {
-  const shard = router.shardOfCode(codes[0] as string)
-  for (let i = 1; i < codes.length; i++) if (router.shardOfCode(codes[i] as string) !== shard) return -1
-  return shard
+/** Where each code lives, or one number when that is the same for all; NO_SHARD for a code that cannot exist. */
+function shardsOf(router: Router, codes: readonly string[]): ShardsOfCodes {
+  const shards: number[] = []
+  let isOne = true
+  for (let i = 0; i < codes.length; i++) {
+    const code = codes[i] as string
+    shards.push(codeFault(code) === null ? router.shardOfCode(code) : NO_SHARD)
+    if (shards[i] !== shards[0]) isOne = false
+  }
+  return isOne && shards[0] !== NO_SHARD ? (shards[0] as number) : shards
+}
+
+/** The lowest shard; where no code can exist, any will say so. */
+function coordinatorOf(shards: readonly number[]): number {
+  const lowest = Math.min(...shards)
+  return lowest === NO_SHARD ? 0 : lowest
 }
 
 export const validate = operation('validate', COMMAND.VALIDATE, decodeValidate)

@@ -116,6 +116,12 @@ class PatchCall extends CouponCall {
     })
   }
 
+  /** The change is there already; what was read is what it made. */
+  protected override doneBefore(shard: number, outcome: Outcome): void {
+    this.isRead = true
+    this.concluded(shard, outcome)
+  }
+
   /** null: refused. */
   private merged(outcome: CouponOutcome): CouponDefinition | null {
     try {

@@ -1,7 +1,7 @@
 /**
  * Bodies and queries of the checkout calls. One pass over the keys for each kind of body; defaults are filled in here.
  *
- * Codes come out canonical. A malformed one is kept, as canonical as it gets, and noted: at checkout it is a coupon that
+ * Codes come out canonical. A malformed one is kept, as canonical as it gets: at checkout it is a coupon that
  * does not exist, which is an answer and no fault of the request.
  */
 import { cartAt } from './decode-cart.ts'
@@ -20,14 +20,12 @@ import {
 } from './decode-fields.ts'
 import { CODES_MAX, REASON_LENGTH_MAX, TTL_SECONDS_DEFAULT, TTL_SECONDS_MAX } from './limits.ts'
 import { type Cart, cartOfTotal } from '../engine/domain/cart.ts'
-import { canonicalCode, codeFault } from '../protocol/codes.ts'
+import { canonicalCode } from '../protocol/codes.ts'
 
 /** What a checkout call carries; a coupon of the path is not in it. */
 export interface CheckoutInput {
   /** Canonical, in request order, no two alike. */
   readonly codes: readonly string[]
-  /** Some code cannot exist. */
-  readonly malformed: boolean
   readonly userId: string | null
   readonly orderId: string | null
   readonly cart: Cart | null
@@ -94,7 +92,7 @@ function decodeCodesCall(body: unknown, form: CodesForm): CheckoutInput {
   if (userId === null && form.needsUser) required('/userId')
   if (orderId === null && form.needsOrder) required('/orderId')
   if (cart === null && form.needsCart) required('/cart')
-  return { codes, malformed: hasMalformed(codes), userId, orderId, cart, ttlSeconds }
+  return { codes, userId, orderId, cart, ttlSeconds }
 }
 
 /** `{userId, orderTotal?, currency?, cart?}` of a lock; `{userId, orderId, …}` of a redemption of one coupon. */
@@ -136,7 +134,7 @@ export function decodeOneCoupon(body: unknown, needsOrder: boolean): CheckoutInp
   }
   if (orderTotal !== null && currency === null) required('/currency')
   if (orderTotal !== null && currency !== null) cart = cartOfTotal(orderTotal, currency)
-  return { codes: [], malformed: false, userId, orderId, cart, ttlSeconds: TTL_SECONDS_DEFAULT }
+  return { codes: [], userId, orderId, cart, ttlSeconds: TTL_SECONDS_DEFAULT }
 }
 
 const WHOLE_NUMBER = /^(?:0|[1-9]\d{0,15})$/
@@ -166,7 +164,7 @@ export function decodeValidateQuery(query: string): CheckoutInput {
   }
   if (orderTotal !== null && currency === null) required('/currency')
   const cart = orderTotal !== null && currency !== null ? cartOfTotal(orderTotal, currency) : null
-  return { codes: [], malformed: false, userId, orderId: null, cart, ttlSeconds: TTL_SECONDS_DEFAULT }
+  return { codes: [], userId, orderId: null, cart, ttlSeconds: TTL_SECONDS_DEFAULT }
 }
 
 export interface RedeemReservationInput {
@@ -227,9 +225,4 @@ function codesAt(value: unknown, pointer: string): readonly string[] {
     codes.push(code)
   }
   return codes
-}
-
-function hasMalformed(codes: readonly string[]): boolean {
-  for (let i = 0; i < codes.length; i++) if (codeFault(codes[i] as string) !== null) return true
-  return false
 }

@@ -15,6 +15,7 @@ import type { HttpResponse } from 'uWebSockets.js'
 import { ANYBODY, type Caller } from './authenticate.ts'
 import { BadField } from './decode-fields.ts'
 import type { HttpServices } from './http-services.ts'
+import { startKeyedOperation } from './idempotency.ts'
 import { BODY_BYTES_MAX, BODY_DRAIN_BYTES_MAX, OVERLOADED_RETRY_AFTER_S } from './limits.ts'
 import type { RouteMeter } from './meters.ts'
 import type { Answer, AnswerSink, OperationInput } from './operations.ts'
@@ -38,12 +39,16 @@ export class HttpCall implements AnswerSink, OperationInput {
   target = ''
   query = ''
   ifMatch = ''
+  /** `Idempotency-Key`; '' where there was none or it is not looked at. */
+  key = ''
   caller: Caller = ANYBODY
   /** `traceparent` of the request; '' where there was none. */
   trace = ''
   private readonly services: HttpServices
   private readonly route: Route
   private readonly meter: RouteMeter
+  /** Drawn beforehand where the answer is kept with it; '' : drawn with the answer. */
+  private requestId = ''
   /** When the request was complete; 0: it is not yet. */
   private begunMs = 0
   /** null: ended or aborted. */
@@ -118,9 +123,10 @@ export class HttpCall implements AnswerSink, OperationInput {
     }
     this.isEntered = true
     this.begunMs = this.services.nowMs()
+    const isKeyed = this.key !== ''
     if (bytes !== null) {
       const { ports, scanner } = this.services
-      if (startFromBytes(this.route.operation, ports, this.caller, scanner, bytes, this)) return
+      if (!isKeyed && startFromBytes(this.route.operation, ports, this.caller, scanner, bytes, this)) return
       try {
         this.body = parseBody(bytes)
       } catch (error) {
@@ -129,16 +135,25 @@ export class HttpCall implements AnswerSink, OperationInput {
         return
       }
     }
-    startOperation(this.route.operation, this.services.ports, this, this)
+    if (isKeyed) this.startKeyed()
+    else startOperation(this.route.operation, this.services.ports, this, this)
+  }
+
+  private startKeyed(): void {
+    const { route, services } = this
+    this.requestId = services.requestIds.next()
+    const key = { text: this.key, pointer: null, requestId: this.requestId }
+    startKeyedOperation(route.operation, services.ports, this, key, this)
   }
 
   answered(answer: Answer): void {
-    let headers = this.services.requestIds.next()
+    let headers = this.ownRequestId()
     if (answer.status !== 204) headers += '\r\ncontent-type: application/json'
     if (answer.position !== '') headers += `\r\nx-tearoff-position: ${answer.position}`
     if (answer.location !== '') headers += `\r\nlocation: ${answer.location}`
     if (answer.etag !== '') headers += `\r\netag: ${answer.etag}`
     if (answer.replayed) headers += '\r\nidempotent-replayed: true'
+    if (answer.lagMs !== undefined) headers += `\r\nx-tearoff-lag-ms: ${Math.round(answer.lagMs)}`
     this.end(answer.status, answer.body, headers, this.services.isStopping())
   }
 
@@ -147,14 +162,19 @@ export class HttpCall implements AnswerSink, OperationInput {
   }
 
   private refuse(found: Problem, position: string, closes: boolean): void {
-    const requestId = this.services.requestIds.next()
+    const requestId = this.ownRequestId()
     let headers = '\r\ncontent-type: application/problem+json'
     if (position !== '') headers += `\r\nx-tearoff-position: ${position}`
     if (found.retryAfterSeconds > 0) headers += `\r\nretry-after: ${found.retryAfterSeconds}`
     if (found.allow !== null) headers += `\r\nallow: ${found.allow}`
+    if (found.recordedBody !== null) headers += '\r\nidempotent-replayed: true'
     if (found.status === 401) headers += '\r\nwww-authenticate: Bearer'
     if (found.status >= 500) this.services.report.refused(this.route.operation.name, found, requestId, this.trace)
-    this.end(found.status, problemBody(found, requestId), requestId + headers, closes)
+    this.end(found.status, found.recordedBody ?? problemBody(found, requestId), requestId + headers, closes)
+  }
+
+  private ownRequestId(): string {
+    return this.requestId === '' ? this.services.requestIds.next() : this.requestId
   }
 
   /**

@@ -155,8 +155,8 @@ export class KeyAuthenticator implements Authenticator {
 
 function callersOf(keys: readonly KeyRecord[]): Map<string, Caller> {
   const callers = new Map<string, Caller>()
-  for (const { sha256, role, name, revokedAt } of keys) {
-    if (revokedAt === null) callers.set(sha256, Object.freeze({ role, name }))
+  for (const { sha256, role, name, keyId, revokedAt } of keys) {
+    if (revokedAt === null) callers.set(sha256, Object.freeze({ role, name, keyId }))
   }
   return callers
 }

@@ -26,10 +26,16 @@ export const LINE_CATEGORIES_MAX = 100
 /** Ids in one list of an offer. */
 export const OFFER_IDS_MAX = 1_000
 export const OFFER_CHANNELS_MAX = 50
+/** An Idempotency-Key. */
+export const KEY_LENGTH_MAX = 128
 export const DESCRIPTION_LENGTH_MAX = 2_000
 export const REASON_LENGTH_MAX = 500
 /** Magnitude of an offer's priority. */
 export const PRIORITY_MAX = 1_000_000
+
+/** Items of one page of a list. */
+export const LIST_LIMIT_MAX = 200
+export const LIST_LIMIT_DEFAULT = 50
 
 export const TTL_SECONDS_MAX = 3_600
 export const TTL_SECONDS_DEFAULT = 300
@@ -38,6 +44,14 @@ export const TTL_SECONDS_DEFAULT = 300
 export const GENERATED_CODE_LENGTH = 10
 /** Generated codes that may turn out to be taken before the call gives up with CODE_TAKEN. */
 export const GENERATED_CODE_TRIES = 5
+
+/**
+ * How long a call waits for another one with its key that is under way, or for room to log its answer, before it ends as
+ * OUTCOME_UNKNOWN; and the pauses in between, which double from the first to the longest.
+ */
+export const KEY_WAIT_MS_MAX = 2_000
+export const KEY_PAUSE_FIRST_MS = 2
+export const KEY_PAUSE_MS_MAX = 64
 
 /** The last moment that RFC 3339 can write with four digits of a year. */
 export const TIME_MS_MAX = 253_402_300_799_999

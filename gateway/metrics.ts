@@ -5,6 +5,7 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { DESCRIBE_SHARDS_MS_MAX } from './limits.ts'
 import { metersText, type RouteMeter } from './meters.ts'
+import type { ReadModel } from './read-model.ts'
 import { type ReplyHandler, SETTLED, type Settled, type ShardTransport } from '../engine/transport/port.ts'
 import { type ByteReader, ByteWriter } from '../protocol/bytes.ts'
 import { writeCommand } from '../protocol/command-codec.ts'
@@ -29,6 +30,14 @@ export class Metrics {
     gauge(registry, 'tearoff_http_in_flight', 'HTTP calls that wait for an answer.', httpInFlight)
     gauge(registry, 'tearoff_shard_calls_in_flight', 'Commands that wait for a shard.', () => transport.inFlight)
     this.shardGauges = SHARD_FIGURES.map((figure) => new ShardGauge(registry, figure))
+  }
+
+  /** How far lists are behind the log; no number while the read model does not run. */
+  showLag(readModel: ReadModel): void {
+    gauge(this.registry, 'tearoff_read_model_lag_seconds', 'How far lists are behind the log.', () => {
+      const lagMs = readModel.lagMs()
+      return lagMs === null ? Number.NaN : lagMs / 1_000
+    })
   }
 
   async text(): Promise<string> {

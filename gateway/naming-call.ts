@@ -8,7 +8,7 @@
  * the question.
  */
 import type { Problem } from './problem.ts'
-import { verdictsText } from './render-checkout.ts'
+import { type ShardsOfCodes, verdictsText } from './render-checkout.ts'
 import { ShardCall } from './shard-call.ts'
 import { type ReplyHandler, SETTLED, type Settled } from '../engine/transport/port.ts'
 import type { ByteReader } from '../protocol/bytes.ts'
@@ -32,7 +32,7 @@ export abstract class NamingCall extends ShardCall implements ReplyHandler {
 
   protected override concluded(shard: number, outcome: Outcome): void {
     if (this.unnamed === null) this.decided(shard, outcome)
-    else this.refuseAs(this.unnamed, named(shard, this.unnamed, codesOf(outcome)))
+    else this.refuseAs(this.unnamed, named(shardsOf(shard, outcome), this.unnamed, codesOf(outcome)))
   }
 
   /** `concluded`, for the outcome of the call itself. */
@@ -66,8 +66,12 @@ function codesOf(outcome: Outcome): readonly string[] | null {
   return outcome.type === OUTCOME.RESERVATION ? outcome.coupons.map(({ code }) => code) : null
 }
 
-function named(shard: number, { found, outcome }: Unnamed, codes: readonly string[] | null): Problem {
+function shardsOf(shard: number, outcome: Outcome): ShardsOfCodes {
+  return outcome.type === OUTCOME.RESERVATION ? outcome.coupons.map((coupon) => coupon.shard) : shard
+}
+
+function named(shards: ShardsOfCodes, { found, outcome }: Unnamed, codes: readonly string[] | null): Problem {
   const { verdicts, couponIndex } = outcome
   if (codes === null || verdicts === null || verdicts.length !== codes.length) return found
-  return { ...found, coupon: codes[couponIndex] ?? null, couponsJson: verdictsText(shard, codes, verdicts) }
+  return { ...found, coupon: codes[couponIndex] ?? null, couponsJson: verdictsText(shards, codes, verdicts) }
 }

@@ -3,15 +3,20 @@
  * entry in `CONTRACT`, or the program does not compile.
  */
 import type { TSchema } from 'typebox'
+import { takesKey } from './idempotency.ts'
+import { KEY_LENGTH_MAX } from './limits.ts'
 import type { OperationName } from './operation-table.ts'
 import { OPERATIONS } from './operation-table.ts'
 import { type Route, ROUTES } from './routes.ts'
 import {
   Coupon,
+  CouponList,
   CreateCouponBody,
   ExpireCouponBody,
   ExtendCouponBody,
   ExtendReservationBody,
+  HistoryList,
+  LIST_QUERIES,
   Live,
   Lock,
   LockBody,
@@ -22,7 +27,9 @@ import {
   RedeemCouponBody,
   RedeemReservationBody,
   Redemption,
+  RedemptionList,
   Reservation,
+  ReservationList,
   ReserveBody,
   ReverseBody,
   Success,
@@ -63,6 +70,10 @@ export const CONTRACT: Readonly<Record<OperationName, Contract>> = {
   validateCoupon: call('Judge one coupon', null, [200], Validation, [404]),
   lockCoupon: call('Lock one coupon for a user', LockBody, [200, 201], Lock, JUDGED),
   redeemCoupon: call('Redeem one coupon', RedeemCouponBody, [200, 201], Success, JUDGED),
+  listCoupons: call('Coupons, the newest first; by their end where that is filtered', null, [200], CouponList, []),
+  couponHistory: call('Every event of the life of a coupon, oldest first', null, [200], HistoryList, [404]),
+  listRedemptions: call('Redemptions, the newest first', null, [200], RedemptionList, []),
+  listReservations: call('Reservations, the newest first', null, [200], ReservationList, []),
 }
 
 function call(
@@ -78,10 +89,12 @@ function call(
 /** Components by name; the others are written where they are used. */
 const COMPONENTS = {
   Coupon,
+  CouponList,
   CreateCouponBody,
   ExpireCouponBody,
   ExtendCouponBody,
   ExtendReservationBody,
+  HistoryList,
   Live,
   Lock,
   LockBody,
@@ -92,7 +105,9 @@ const COMPONENTS = {
   RedeemCouponBody,
   RedeemReservationBody,
   Redemption,
+  RedemptionList,
   Reservation,
+  ReservationList,
   ReserveBody,
   ReverseBody,
   Success,
@@ -108,9 +123,16 @@ function reference(schema: TSchema): Json {
 }
 
 const REFUSED_ANYWHERE = [400, 401, 403, 500, 503]
+/** Where an operation takes an Idempotency-Key, any answer that is kept may be a replay. */
+const REPLAYED = {
+  'Idempotent-Replayed': { schema: { type: 'string', const: 'true' }, description: 'This is the first answer again.' },
+}
 const HEADERS = {
   'X-Request-Id': { schema: { type: 'string' } },
   'X-Tearoff-Position': { schema: { type: 'string' }, description: 'shard:seq@timeMs, where a shard answered' },
+}
+const LAG = {
+  'X-Tearoff-Lag-Ms': { schema: { type: 'integer', minimum: 0 }, description: 'How old what the list shows is.' },
 }
 const RETRY_AFTER = { 'Retry-After': { schema: { type: 'integer', minimum: 1 }, description: 'Seconds.' } }
 const DESCRIPTIONS: Readonly<Record<number, string>> = {
@@ -138,7 +160,7 @@ function openApi(): Json {
       responses: {
         Problem: {
           description: 'Refused',
-          headers: HEADERS,
+          headers: { ...HEADERS, ...REPLAYED },
           content: content(ProblemBody, 'application/problem+json'),
         },
       },
@@ -155,8 +177,15 @@ function operationOf(route: Route): Json {
   const name = nameOf(route)
   const contract = CONTRACT[name]
   const responses: Record<string, Json> = {}
-  for (const status of contract.success) responses[status] = successOf(contract, status)
-  const refusals = [...REFUSED_ANYWHERE, ...contract.refusals, ...(route.body === 'none' ? [] : [413, 415])]
+  const isKeyed = takesKey(route.operation)
+  for (const status of contract.success) responses[status] = successOf(contract, status, isKeyed)
+  const conflict = isKeyed ? [422] : []
+  const refusals = [
+    ...REFUSED_ANYWHERE,
+    ...contract.refusals,
+    ...conflict,
+    ...(route.body === 'none' ? [] : [413, 415]),
+  ]
   for (const status of refusals) responses[status] = refusalOf(status)
   return {
     operationId: route.alias ? `${name}Alias` : name,
@@ -168,6 +197,11 @@ function operationOf(route: Route): Json {
       : { requestBody: { required: true, content: requestContent(route, contract.request) } }),
     responses,
   }
+}
+
+/** Parameters of a list; null: it is none. */
+function queryOf({ response }: Contract): Readonly<Record<string, TSchema>> | null {
+  return LIST_QUERIES.find(({ list }) => list === response)?.query ?? null
 }
 
 function nameOf(route: Route): OperationName {
@@ -183,13 +217,13 @@ function content(schema: TSchema, type: string): Json {
   return { [type]: { schema: reference(schema) } }
 }
 
-function successOf(contract: Contract, status: number): Json {
+function successOf(contract: Contract, status: number, isKeyed: boolean): Json {
   const description = DESCRIPTIONS[status] ?? 'Done'
   const created = status === 201 ? { Location: { schema: { type: 'string' } } } : {}
-  const replayed =
-    status === 200 && contract.success.includes(201) ? { 'Idempotent-Replayed': { schema: { type: 'string' } } } : {}
+  const replayed = isKeyed || (status === 200 && contract.success.includes(201)) ? REPLAYED : {}
+  const lag = queryOf(contract) === null ? {} : LAG
   const tagged = contract.response === Coupon ? { ETag: { schema: { type: 'string' } } } : {}
-  const headers = { ...HEADERS, ...created, ...replayed, ...tagged }
+  const headers: Json = { ...HEADERS, ...created, ...replayed, ...tagged, ...lag }
   if (contract.response === null) return { description, headers }
   return { description, headers, content: content(contract.response, 'application/json') }
 }
@@ -198,7 +232,7 @@ function refusalOf(status: number): Json {
   if (status !== 423 && status !== 503) return { $ref: '#/components/responses/Problem' }
   return {
     description: 'Refused; may be tried again',
-    headers: { ...HEADERS, ...RETRY_AFTER },
+    headers: { ...HEADERS, ...RETRY_AFTER, ...REPLAYED },
     content: content(ProblemBody, 'application/problem+json'),
   }
 }
@@ -210,8 +244,20 @@ function parametersOf(route: Route): readonly Json[] {
     const description = target === 'coupon' ? 'A coupon id or a code.' : 'An id.'
     parameters.push({ name: target, in: 'path', required: true, description, schema: { type: 'string' } })
   }
+  if (takesKey(route.operation)) {
+    parameters.push({
+      name: 'Idempotency-Key',
+      in: 'header',
+      required: false,
+      description: 'Kept for 24 hours. The same request with it gets the first answer again.',
+      schema: { type: 'string', minLength: 1, maxLength: KEY_LENGTH_MAX },
+    })
+  }
   if (route.body === 'mergePatch') {
     parameters.push({ name: 'If-Match', in: 'header', required: true, schema: { type: 'string' } })
+  }
+  for (const [name, schema] of Object.entries(queryOf(CONTRACT[nameOf(route)]) ?? {})) {
+    parameters.push({ name, in: 'query', required: false, schema })
   }
   if (nameOf(route) === 'validateCoupon') {
     for (const [name, schema] of Object.entries(LockBody.properties)) {

@@ -12,6 +12,8 @@ import {
   getCoupon,
   patchCoupon,
 } from './coupon-calls.ts'
+import { couponHistory, listCoupons } from './list-coupons.ts'
+import { listRedemptions, listReservations } from './list-receipts.ts'
 import { lockCoupon, redeemCoupon, validateCoupon } from './one-coupon-calls.ts'
 import {
   extendReservation,
@@ -43,6 +45,10 @@ export const OPERATIONS = {
   validateCoupon,
   lockCoupon,
   redeemCoupon,
+  listCoupons,
+  couponHistory,
+  listRedemptions,
+  listReservations,
 } as const
 
 export type OperationName = keyof typeof OPERATIONS

@@ -10,6 +10,7 @@
  */
 import type { Caller, Role } from './authenticate.ts'
 import type { Problem } from './problem.ts'
+import type { ReadModel } from './read-model.ts'
 import type { CheckoutScanner } from './scan-checkout.ts'
 import type { Router } from '../engine/routing.ts'
 import type { ShardTransport } from '../engine/transport/port.ts'
@@ -40,6 +41,8 @@ export interface Answer {
   location: string
   /** With its quotes; '' where the answer is no coupon. */
   etag: string
+  /** Of a list: how far behind the log it is. Absent elsewhere. */
+  lagMs?: number
 }
 
 export interface AnswerSink {
@@ -57,6 +60,8 @@ export interface OperationPorts {
   readonly random: (length: number) => Uint8Array
   /** An error that no client caused; whoever reports it has already told the sink. */
   readonly failed: (error: unknown) => void
+  /** Lists; absent where nobody makes any. */
+  readonly readModel?: ReadModel
 }
 
 export interface Operation {

@@ -39,6 +39,8 @@ export interface Problem {
   readonly retryAfterSeconds: number
   /** Methods that the path has, for METHOD_NOT_ALLOWED. */
   readonly allow: string | null
+  /** The body that was sent first, when this is a replay under an Idempotency-Key; otherwise null. */
+  readonly recordedBody: string | null
 }
 
 export function problem(code: ProblemCode, detail: string): Problem {
@@ -51,6 +53,7 @@ export function problem(code: ProblemCode, detail: string): Problem {
     couponsJson: null,
     retryAfterSeconds: 0,
     allow: null,
+    recordedBody: null,
   }
 }
 

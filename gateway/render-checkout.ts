@@ -20,7 +20,7 @@ export function redemptionText(shard: number, redemptionId: string, outcome: Red
   if (outcome.reservationSeq !== 0) text += `,"reservationId":"${formatId('rsv_', shard, outcome.reservationSeq)}"`
   text +=
     `,"currency":"${currencyName(outcome.price.currency)}","discount":${discountText(outcome.price, outcome.coupons)},` +
-    `"coupons":${couponsText(shard, outcome.coupons, outcome.price)},"redeemedAt":"${timeText(outcome.atMs)}"`
+    `"coupons":${couponsText(outcome.coupons, outcome.price)},"redeemedAt":"${timeText(outcome.atMs)}"`
   if (outcome.reversed !== null) {
     text += `,"reversedAt":"${timeText(outcome.reversed.atMs)}","reason":${quoted(outcome.reversed.reason)}`
   }
@@ -41,7 +41,7 @@ export function reservationText(shard: number, outcome: ReservationOutcome): str
   if (outcome.orderId !== null) text += `,"orderId":${quoted(outcome.orderId)}`
   text += `,"expiresAt":"${timeText(outcome.expiresAtMs)}"`
   if (outcome.price !== null) text += `,"discount":${discountText(outcome.price, outcome.coupons)}`
-  return `${text},"coupons":${couponsText(shard, outcome.coupons, outcome.price)}}`
+  return `${text},"coupons":${couponsText(outcome.coupons, outcome.price)}}`
 }
 
 /** A reservation of one coupon, by its other name. */
@@ -87,12 +87,12 @@ function verdictText(shard: number, code: string, verdict: Verdict): string {
   return `{"code":"${code}","couponId":"${formatId('cpn_', shard, verdict.ordinal)}","applicable":true${amount}}`
 }
 
-function couponsText(shard: number, coupons: readonly NamedCoupon[], price: PriceFact | null): string {
+function couponsText(coupons: readonly NamedCoupon[], price: PriceFact | null): string {
   let text = ''
   for (let i = 0; i < coupons.length; i++) {
     const coupon = coupons[i] as NamedCoupon
     const amount = price === null ? '' : `,"amount":${price.amounts[i] as number}`
-    text += `${i === 0 ? '' : ','}{"couponId":"${formatId('cpn_', shard, coupon.ordinal)}","code":"${coupon.code}"${amount}}`
+    text += `${i === 0 ? '' : ','}{"couponId":"${formatId('cpn_', coupon.shard, coupon.ordinal)}","code":"${coupon.code}"${amount}}`
   }
   return `[${text}]`
 }

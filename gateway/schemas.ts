@@ -13,6 +13,8 @@ import {
   CODES_MAX,
   DESCRIPTION_LENGTH_MAX,
   LINE_CATEGORIES_MAX,
+  LIST_LIMIT_DEFAULT,
+  LIST_LIMIT_MAX,
   NAME_LENGTH_MAX,
   OFFER_CHANNELS_MAX,
   OFFER_IDS_MAX,
@@ -23,6 +25,8 @@ import {
   TTL_SECONDS_MAX,
 } from './limits.ts'
 import { GATEWAY_STATUS } from './problem.ts'
+import { HISTORY_TYPES } from './history-types.ts'
+import { CHANGES, RELEASE_CAUSES, SWITCHES } from '../protocol/events.ts'
 import { COUPON_STATUSES, RESERVATION_STATUSES } from '../protocol/outcomes.ts'
 import { REFUSALS } from '../protocol/refusals.ts'
 
@@ -251,6 +255,77 @@ export const Coupon = closed({
   createdAt: Time,
   updatedAt: Time,
 })
+
+const NextCursor = Type.Union([Type.String(), Type.Null()], { description: 'null at the end.' })
+
+function pageOf(item: TSchema) {
+  return closed({ data: Type.Array(item, { maxItems: LIST_LIMIT_MAX }), nextCursor: NextCursor })
+}
+
+/** An event of a coupon's life; which members it has depends on its type. */
+const HistoryEntry = closed({
+  position: Type.String({ pattern: '^\\d+:\\d+$', description: 'shard:seq' }),
+  at: Time,
+  type: oneOf(HISTORY_TYPES),
+  by: Type.Optional(Type.String({ description: 'Name of the API key.' })),
+  change: Type.Optional(oneOf([...CHANGES, ...SWITCHES])),
+  edge: Type.Optional(oneOf(['STARTED', 'ENDED'])),
+  cause: Type.Optional(oneOf(RELEASE_CAUSES)),
+  reason: Type.Optional(Reason),
+  coupon: Type.Optional(closed({ code: Type.String(), type: oneOf(OFFER_TYPES), ...eachOptional(writable, false) })),
+  reservationId: Type.Optional(Id),
+  redemptionId: Type.Optional(Id),
+  transaction: Type.Optional(Type.String({ description: 'shard:seq of the event that began it' })),
+  userId: Type.Optional(Pseudonym),
+  orderId: Type.Optional(Pseudonym),
+  expiresAt: Type.Optional(Time),
+  amount: Type.Optional(Amount),
+  currency: Type.Optional(Currency),
+  returnUse: Type.Optional(Type.Boolean()),
+})
+
+export const CouponList = pageOf(Coupon)
+export const HistoryList = pageOf(HistoryEntry)
+export const RedemptionList = pageOf(Redemption)
+export const ReservationList = pageOf(Reservation)
+
+const pageQuery = {
+  limit: Type.Integer({ minimum: 1, maximum: LIST_LIMIT_MAX, default: LIST_LIMIT_DEFAULT }),
+  cursor: Type.String({ description: 'nextCursor of the page before.' }),
+} as const
+const CouponName = Type.String({ description: 'A coupon id or a code.' })
+
+/** Lists, by the page they answer, and what they can be asked. */
+export const LIST_QUERIES: readonly { readonly list: TSchema; readonly query: Readonly<Record<string, TSchema>> }[] = [
+  {
+    list: CouponList,
+    query: {
+      status: oneOf(COUPON_STATUSES),
+      type: oneOf(OFFER_TYPES),
+      category: Name,
+      campaignId: Name,
+      merchantId: Name,
+      userId: Pseudonym,
+      expiresBefore: Time,
+      expiresAfter: Time,
+      ...pageQuery,
+    },
+  },
+  { list: HistoryList, query: pageQuery },
+  {
+    list: RedemptionList,
+    query: {
+      couponId: CouponName,
+      campaignId: Name,
+      userId: Pseudonym,
+      orderId: Pseudonym,
+      from: Type.String({ ...Time, description: 'Inclusive.' }),
+      to: Type.String({ ...Time, description: 'Exclusive.' }),
+      ...pageQuery,
+    },
+  },
+  { list: ReservationList, query: { userId: Pseudonym, couponId: CouponName, ...pageQuery } },
+]
 
 const Durability = oneOf(['flush', 'relaxed'])
 const Replay = closed({ events: Tally, eventsTotal: Type.Union([Tally, Type.Null()]), elapsedMs: Type.Number() })

@@ -12,6 +12,7 @@ import { authenticate, type Authenticator, isProblem } from './authenticate.ts'
 import type { EngineHealth } from './health.ts'
 import { HttpCall } from './http-call.ts'
 import type { HttpServices } from './http-services.ts'
+import { takesKey } from './idempotency.ts'
 import { DRAIN_MS_MAX, SLOW_CALL_MS } from './limits.ts'
 import { Report } from './log.ts'
 import { RouteMeter } from './meters.ts'
@@ -24,6 +25,7 @@ import { isJsonType } from './read-body.ts'
 import { RequestIds } from './request-ids.ts'
 import { type Route, ROUTES } from './routes.ts'
 import { CheckoutScanner } from './scan-checkout.ts'
+import type { ReadModel } from './read-model.ts'
 import type { Router } from '../engine/routing.ts'
 import type { ShardTransport } from '../engine/transport/port.ts'
 import { ByteWriter } from '../protocol/bytes.ts'
@@ -58,6 +60,8 @@ export interface GatewayOptions {
   readonly random: (length: number) => Uint8Array
   /** Adds the WebSocket sessions; null: HTTP only. */
   readonly attachSessions: ((app: TemplatedApp, services: SessionServices) => Sessions) | null
+  /** Lists; absent: they are refused. */
+  readonly readModel?: ReadModel
   /** How long a stop waits for answers in flight. */
   readonly drainMs?: number
   readonly slowMs?: number
@@ -84,7 +88,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const report = new Report(options.logger, nowMs)
   const failed = (error: unknown): void => report.failed(error)
   const services: HttpServices = {
-    ports: { transport, router, random, failed, writer: new ByteWriter() },
+    ports: {
+      transport,
+      router,
+      random,
+      failed,
+      writer: new ByteWriter(),
+      ...(options.readModel === undefined ? {} : { readModel: options.readModel }),
+    },
     scanner: new CheckoutScanner(router),
     admission: new Admission(),
     requestIds: new RequestIds(random),
@@ -100,6 +111,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     return meter
   })
   const metrics = new Metrics(transport, meters, () => services.admission.inFlight)
+  if (options.readModel !== undefined) metrics.showLag(options.readModel)
   const sessions =
     options.attachSessions?.(app, {
       ports: services.ports,
@@ -176,6 +188,7 @@ function receive(
   const hasTarget = route.path.includes('{')
   const readsIfMatch = route.body === 'mergePatch'
   const readsQuery = route.method === 'GET'
+  const readsKey = takesKey(route.operation)
   return (res, req) => {
     const call = new HttpCall(services, route, meter, res)
     res.onAborted(() => call.aborted())
@@ -202,6 +215,7 @@ function receive(
       call.target = target
     }
     if (readsQuery) call.query = req.getQuery()
+    if (readsKey) call.key = req.getHeader('idempotency-key')
     if (readsIfMatch) call.ifMatch = req.getHeader('if-match')
     if (route.body === 'none') {
       call.begin(null)

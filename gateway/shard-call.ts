@@ -23,8 +23,8 @@ const UNSETTLED: Readonly<Record<Exclude<Settled, typeof SETTLED.ANSWERED>, Prob
     retryAfterSeconds: OVERLOADED_RETRY_AFTER_S,
   },
   [SETTLED.NOT_DONE_UNAVAILABLE]: problem('SHARD_UNAVAILABLE', 'nothing was done; the shard cannot be reached now'),
-  [SETTLED.UNKNOWN]: problem('OUTCOME_UNKNOWN', 'it may have been done; retry with the same order'),
-  [SETTLED.STORAGE]: problem('STORAGE_UNAVAILABLE', 'it may have been done; retry with the same order'),
+  [SETTLED.UNKNOWN]: problem('OUTCOME_UNKNOWN', 'it may have been done; retry with the same order or key'),
+  [SETTLED.STORAGE]: problem('STORAGE_UNAVAILABLE', 'it may have been done; retry with the same order or key'),
 }
 
 /** Why a call ended without an outcome. */
@@ -82,7 +82,23 @@ export abstract class ShardCall implements ReplyHandler {
 
   /** Reads the outcome, which the reader stands before. Calls with a leaner way to read override it. */
   protected read(shard: number, reply: ByteReader): void {
-    this.concluded(shard, readOutcome(reply))
+    let outcome = readOutcome(reply)
+    if (outcome.type === OUTCOME.ACROSS) {
+      const { positions } = outcome
+      outcome = outcome.outcome
+      if (isJudged(outcome))
+        for (const each of positions) this.position += `, ${positionText(each.shard, each.seq, each.timeMs)}`
+    }
+    if (outcome.type === OUTCOME.DONE_BEFORE) this.doneBefore(shard, outcome.outcome)
+    else this.concluded(shard, outcome)
+  }
+
+  /**
+   * An earlier try of this operation was done, and nobody was told. Calls of several commands override it where what comes
+   * back is not the answer to the command that was sent.
+   */
+  protected doneBefore(shard: number, outcome: Outcome): void {
+    this.concluded(shard, outcome)
   }
 
   protected abstract concluded(shard: number, outcome: Outcome): void
@@ -121,9 +137,14 @@ export function refusalOfPath(outcome: Refused): Problem {
 }
 
 /** At least 1 where it is known or the contract promises it. */
-export function retryAfterSeconds(refusal: RefusalCode, retryAfterMs: number): number {
+function retryAfterSeconds(refusal: RefusalCode, retryAfterMs: number): number {
   if (retryAfterMs === 0 && refusal !== 'COUPON_LOCKED') return 0
   return Math.max(1, Math.ceil(retryAfterMs / 1_000))
+}
+
+/** Made from what several shards said, and logged nowhere: whoever asks why has to know what each of them saw. */
+function isJudged(outcome: Outcome): boolean {
+  return outcome.type === OUTCOME.REFUSED || outcome.type === OUTCOME.VALIDATED
 }
 
 export function isRefused(outcome: Outcome): outcome is Refused {

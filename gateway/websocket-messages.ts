@@ -15,9 +15,11 @@ import { ColumnsJson } from './columns-json.ts'
 import { characters } from './columns-text.ts'
 import { escaped } from './decode-fields.ts'
 import { quoted } from './json-text.ts'
+import { startKeyedOperation, takesKey } from './idempotency.ts'
 import { OVERLOADED_RETRY_AFTER_S, PSEUDONYM_LENGTH_MAX } from './limits.ts'
 import type { OperationPorts } from './operations.ts'
 import { invalid, type Problem, problem } from './problem.ts'
+import { RequestIds } from './request-ids.ts'
 import { startOperation } from './start-operation.ts'
 import type { Topics } from './topics.ts'
 import { ColumnsCall, MESSAGE_WEIGHT, MessageCall, Subscription } from './websocket-calls.ts'
@@ -51,12 +53,14 @@ export class Messages {
   private readonly ready: () => boolean
   private readonly columnsFrame = new ColumnsFrame()
   private readonly columnsJson = new ColumnsJson()
+  private readonly requestIds: RequestIds
 
   /** While `ready` says no, every message is answered SHARD_UNAVAILABLE. */
   constructor(ports: OperationPorts, topics: Topics, ready: () => boolean) {
     this.ports = ports
     this.topics = topics
     this.ready = ready
+    this.requestIds = new RequestIds(ports.random)
   }
 
   takeText(session: Session, text: string): void {
@@ -191,11 +195,20 @@ export class Messages {
     idJson: string,
     form: AnswerForm,
   ): string | null {
-    const asked = askedOperation(op, body)
+    const asked = askedOperation(op, 'idempotencyKey' in body ? withoutKey(body) : body)
     if (asked === null) return errorText(idJson, invalid('/op', 'there is no such operation'))
     if ('code' in asked) return errorText(idJson, asked)
     const input = { body: asked.body, target: asked.target, query: '', ifMatch: '', caller: session.caller }
-    startOperation(asked.operation, this.ports, input, new MessageCall(session, idJson, form))
+    const call = new MessageCall(session, idJson, form)
+    const text = body['idempotencyKey']
+    if (text === undefined || !takesKey(asked.operation)) {
+      startOperation(asked.operation, this.ports, input, call)
+    } else if (typeof text === 'string') {
+      const key = { text, pointer: KEY_POINTER, requestId: this.requestIds.next() }
+      startKeyedOperation(asked.operation, this.ports, input, key, call)
+    } else {
+      return errorText(idJson, invalid(KEY_POINTER, 'a text is expected'))
+    }
     return null
   }
 
@@ -265,6 +278,15 @@ export class Messages {
     })
     transport.call(router.shardOfCode(code), writer.buf, writer.pos, call)
   }
+}
+
+const KEY_POINTER = '/idempotencyKey'
+
+/** Members of the operation's own. */
+function withoutKey(body: MessageBody): MessageBody {
+  const rest: Record<string, unknown> = { ...body }
+  delete rest['idempotencyKey']
+  return rest
 }
 
 const TRAILING = invalid('', 'bytes follow the MessagePack of the frame')

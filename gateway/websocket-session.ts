@@ -181,9 +181,10 @@ export function resultText(idJson: string, resultJson: string, position = '', re
   return `{"id":${idJson},"ok":true,"result":${resultJson}${rest}}`
 }
 
-/** `{id, ok: false, error: {status, code, detail, …}}`. */
+/** `{id, ok: false, error: {status, code, detail, …}, position?, replayed?}`. */
 export function errorText(idJson: string, found: Problem, position = ''): string {
   const retryAfter = found.retryAfterSeconds > 0 ? `,"retryAfter":${found.retryAfterSeconds}` : ''
-  const rest = position === '' ? '' : `,"position":"${position}"`
+  const replayed = found.recordedBody === null ? '' : ',"replayed":true'
+  const rest = (position === '' ? '' : `,"position":"${position}"`) + replayed
   return `{"id":${idJson},"ok":false,"error":{"status":${found.status},${problemMembers(found)}${retryAfter}}${rest}}`
 }

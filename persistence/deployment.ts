@@ -12,6 +12,8 @@ import { JournalError } from './errors.ts'
 
 export const DEPLOYMENT_FILE = 'deployment.json'
 export const LANES_DIRECTORY = 'lanes'
+/** Segments that no start needs to read any more; may be a link to another disk. */
+export const ARCHIVE_DIRECTORY = 'archive'
 const FORMAT_VERSION = 1
 const SECRET_BYTES = 32
 const SHARDS_MAX = 1_024
@@ -46,7 +48,7 @@ export function openOrCreateDeployment(
   }
   const path = join(dataDir, DEPLOYMENT_FILE)
   if (existsSync(path)) return checkedAgainst(readDeployment(dataDir), shards, path)
-  if (existsSync(join(dataDir, LANES_DIRECTORY))) {
+  if (existsSync(join(dataDir, LANES_DIRECTORY)) || existsSync(join(dataDir, ARCHIVE_DIRECTORY))) {
     throw new JournalError(
       'JOURNAL_DAMAGED',
       `${dataDir} holds a log but no ${DEPLOYMENT_FILE}: put that file back from a backup, the log cannot be read without it`,

@@ -16,8 +16,8 @@ import {
   type RecordPosition,
   type StoredEntry,
 } from './record.ts'
-import { describeSegment, type SegmentName, segmentPath } from './segment-files.ts'
-import { type RecordPlace, SegmentReader, type SegmentRoot } from './segment-reader.ts'
+import { describeSegment, type SegmentName } from './segment-files.ts'
+import { openSegment, type RecordPlace, type SegmentReader, type SegmentRoot } from './segment-reader.ts'
 
 const OPEN_SEGMENTS_MAX = 16
 const KEPT_RECORDS_MAX = 8
@@ -138,7 +138,7 @@ export class EntryLookup {
     }
     if (this.#open.size >= OPEN_SEGMENTS_MAX) deleteOldest(this.#open)?.reader.close()
     const isWritten = written !== null && written.lane === lane && written.segment === segment
-    const reader = new SegmentReader({ lane, segment }, segmentPath(this.#dataDir, { lane, segment }))
+    const reader = openSegment(this.#dataDir, { lane, segment })
     const opened = { reader, root: isWritten ? null : sealedRootOf(reader, this.#dataDir, { lane, segment }) }
     this.#open.set(key, opened)
     return opened

@@ -11,6 +11,8 @@ const JOURNAL_ERROR_CODES = [
   'JOURNAL_NEWER_FORMAT',
   /** A data file is shorter than its own meta pages say. */
   'JOURNAL_TRUNCATED',
+  /** A snapshot is not what was written; the log has everything that was in it. */
+  'SNAPSHOT_DAMAGED',
   /** A shard's entries do not follow one another: a gap, a double, or a hash that does not fit. */
   'CHAIN_BROKEN',
   /** The data directory belongs to another deployment than the one asked for. */

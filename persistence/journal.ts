@@ -14,9 +14,11 @@ import { accessSync, constants, mkdirSync, statfs, statfsSync, type StatsFs } fr
 import { dirname } from 'node:path'
 import type { Deployment } from './deployment.ts'
 import { syncDirectory } from './durable-file.ts'
+import { DurableMarkWriter } from './durable-mark.ts'
 import { EntryLookup } from './entry-lookup.ts'
 import type { EntryIndex } from './entry-index.ts'
 import { JournalError } from './errors.ts'
+import { fileSumSlowly } from './file-sum.ts'
 import { currentProcess } from './process-identity.ts'
 import { ChainEnd, type EntryDraft, RECORD_BYTES_MAX, RecordEncoder, type StoredEntry } from './record.ts'
 import type { RecoveredLog } from './recovery.ts'
@@ -47,6 +49,12 @@ export interface Journal {
    * among those recovered or written here. Bounded work. Throws JournalError when the log was damaged meanwhile.
    */
   entryOf(shard: number, seq: number): StoredEntry | null
+  /**
+   * Ends the segment being written and seals it, between two commits, so that a snapshot can be made of what is in it. The
+   * next commit goes to a new one. Resolves when all that is to be sealed is, at once when there is nothing in it; also
+   * when the journal fails or closes meanwhile, which the journal tells by itself.
+   */
+  roll(): Promise<void>
   /** Free bytes of the file system, at most a second old when asked at least once a second. Never blocks. */
   freeBytes(): number
   /** Bytes of records written since the journal was opened. */
@@ -74,7 +82,7 @@ export function openJournal(options: JournalOptions): Journal {
     mkdirSync(directory, { recursive: true })
     accessSync(directory, constants.W_OK)
     syncDirectory(dirname(directory))
-    settleSegments(options.recovered.segments)
+    settleSegments(options.recovered.segments, options.recovered.indexes)
     return new SegmentedJournal(options)
   } catch (cause) {
     if (cause instanceof JournalError) throw cause
@@ -107,6 +115,7 @@ class SegmentedJournal implements Journal {
   /** Of the commit in flight: the first sequence of each shard that is not durable yet. */
   readonly #notDurable = new Map<number, number>()
   readonly #watch: NodeJS.Timeout
+  readonly #mark: DurableMarkWriter
   #nextSegment: number
   #current: OpenSegment | null = null
   #ahead: OpenSegment | null = null
@@ -116,6 +125,7 @@ class SegmentedJournal implements Journal {
   #closing: Promise<void> | null = null
   #drained: (() => void) | null = null
   readonly #retiring = new Set<Promise<void>>()
+  readonly #rolled: (() => void)[] = []
   #bytes = 0
   #freeBytes: number
   #freeBytesAtMs: number
@@ -132,6 +142,7 @@ class SegmentedJournal implements Journal {
     this.#index = recovered.index
     this.#lookup = new EntryLookup(dataDir, this.#index)
     this.#nextSegment = nextSegment(dataDir, lane)
+    this.#mark = new DurableMarkWriter(dataDir, lane)
     for (const [shard, head] of recovered.heads) {
       const chain = this.#chain(shard)
       Object.assign(chain, head.where, { seq: head.seq, timeMs: head.timeMs })
@@ -178,6 +189,18 @@ class SegmentedJournal implements Journal {
     if (notDurableFrom !== undefined && seq >= notDurableFrom) return null
     const { lane, segment, record, offset } = chain
     return this.#lookup.find(shard, seq, { lane, segment, record, offset }, this.#current?.name ?? null)
+  }
+
+  async roll(): Promise<void> {
+    if (this.#failed !== null || this.#closing !== null) return
+    if (this.#settled === null) {
+      this.#leaveCurrent()
+    } else {
+      await new Promise<void>((resolve) => {
+        this.#rolled.push(resolve)
+      })
+    }
+    await Promise.all(this.#retiring)
   }
 
   freeBytes(): number {
@@ -238,8 +261,29 @@ class SegmentedJournal implements Journal {
     this.#settled = null
     this.#notDurable.clear()
     this.#drained?.()
+    if (this.#rolled.length > 0) this.#leaveCurrent()
+    this.#tellRolled()
     settled(null)
     this.#makeAhead()
+    this.#markDurable()
+  }
+
+  /** For those who read along; a commit that follows at once proves this one by itself. */
+  #markDurable(): void {
+    if (this.#settled !== null || this.#failed !== null || this.#current === null) return
+    this.#mark.write(this.#current.name.segment, this.#current.records)
+  }
+
+  /** Between two commits. */
+  #leaveCurrent(): void {
+    const left = this.#current
+    if (left === null || left.records === 0) return
+    this.#current = null
+    this.#retire(left)
+  }
+
+  #tellRolled(): void {
+    for (const resolve of this.#rolled.splice(0)) resolve()
   }
 
   #onTimeout(): void {
@@ -258,6 +302,7 @@ class SegmentedJournal implements Journal {
     const settled = this.#settled
     this.#settled = null
     this.#drained?.()
+    this.#tellRolled()
     settled?.(error)
   }
 
@@ -307,7 +352,8 @@ class SegmentedJournal implements Journal {
     try {
       const { newest } = reader.roots()
       assert(newest.records === segment.records, `${segment.path} has ${newest.records} of ${segment.records} records`)
-      markSealed(segment.path, { records: newest.records, transaction: newest.transaction })
+      const sum = await fileSumSlowly(segment.path)
+      markSealed(segment.path, { records: newest.records, transaction: newest.transaction, sum })
     } finally {
       reader.close()
     }
@@ -329,6 +375,7 @@ class SegmentedJournal implements Journal {
     if (this.#failed === null) for (const segment of open) await this.#seal(segment)
     else if (!this.#flushing) await Promise.all(open.map(({ store }) => store.close()))
     this.#lookup.close()
+    this.#mark.close()
   }
 
   #chain(shard: number): ChainEnd {

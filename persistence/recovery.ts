@@ -1,6 +1,7 @@
 /**
- * Replay: reads the whole log once and hands out each wanted shard's entries in the order of their sequence, whatever
- * lanes they were written to (the number of workers may have changed at any start).
+ * Replay: reads the log once and hands out each wanted shard's entries in the order of their sequence, whatever
+ * lanes they were written to (the number of workers may have changed at any start): all of it, or what lies behind the
+ * snapshots. Segments that hold nothing wanted are not read, as far as the index beside them tells.
  *
  * Each lane is a stream of records. A lane runs until the next entry of a wanted shard is not the one the shard waits
  * for; then it rests and the others run. What was written first is never behind something written later, so at least one
@@ -19,15 +20,18 @@ import {
   ChainEnd,
   checkRecord,
   damagedRecord,
+  type EntryHead,
   type EntryPosition,
   followChain,
   nameOf,
   readEntryHead,
   RECORD_HEAD_BYTES,
+  type RecordPosition,
   type StoredEntry,
 } from './record.ts'
-import { listSegments } from './segment-files.ts'
-import { type RecordBytes, SegmentReader } from './segment-reader.ts'
+import { type SegmentIndex, SegmentIndexBuilder, segmentIndexOf, type SegmentRanges } from './segment-index.ts'
+import { listSegments, type SegmentName } from './segment-files.ts'
+import { openSegment, type RecordBytes, type SegmentReader } from './segment-reader.ts'
 import { type RecoveredSegment, surveySegment } from './segment-survey.ts'
 
 /** The last entry of a shard, from which its journal goes on. */
@@ -61,6 +65,23 @@ export interface RecoveredLog {
   readonly bytes: number
   readonly segments: readonly RecoveredSegment[]
   readonly index: EntryIndex
+  /** Of the segments that were read whole and have no index beside them. */
+  readonly indexes: readonly SegmentIndex[]
+}
+
+export interface ReplayOptions {
+  /** Where a shard stands already, by a snapshot: what is before is not delivered. The log must follow it. */
+  readonly after?: ReadonlyMap<number, ShardHead>
+  /** Where to stop; nothing behind it is delivered, but an entry that reaches beyond it is delivered whole. */
+  readonly until?: ReplayEnd
+}
+
+/** A position or a time in the past. What is not given has no end. */
+export interface ReplayEnd {
+  /** Last sequence wanted, by shard; shards that are not named run to their end. */
+  readonly seqs?: ReadonlyMap<number, number>
+  /** Entries of later times are not wanted; milliseconds since 1970. */
+  readonly timeMs?: number
 }
 
 const PROGRESS_BYTES = 8 * 1024 * 1024
@@ -75,22 +96,27 @@ export function replayLog(
   shardsWanted: ReadonlySet<number>,
   onEntry: (entry: StoredEntry) => void,
   onProgress?: (progress: ReplayProgress) => void,
+  options: ReplayOptions = {},
 ): RecoveredLog {
   const self = currentProcess()
   const segments = listSegments(dataDir)
     .filter((files) => files.seal !== null || files.openedBy === null || !sameProcess(files.openedBy, self))
     .map((files) => surveySegment(files, self))
-  return new Replay(deployment, shardsWanted, onEntry, onProgress, segments).run()
+  return new Replay(dataDir, deployment, shardsWanted, onEntry, onProgress, segments, options).run()
 }
 
 class Replay {
+  readonly #dataDir: string
   readonly #deployment: Deployment
   readonly #wanted: ReadonlySet<number>
   readonly #onEntry: (entry: StoredEntry) => void
   readonly #onProgress: ((progress: ReplayProgress) => void) | undefined
   readonly #segments: readonly RecoveredSegment[]
   readonly #chains = new Map<number, ChainEnd>()
-  readonly #index = new EntryIndex()
+  readonly #index: EntryIndex
+  readonly #after: ReadonlyMap<number, ShardHead>
+  readonly #until: ReplayEnd
+  readonly #built = new Map<string, SegmentIndex>()
   readonly #bytesTotal: number
   #records = 0
   #entries = 0
@@ -99,27 +125,43 @@ class Replay {
   #bytesOfProgress = 0
 
   constructor(
+    dataDir: string,
     deployment: Deployment,
     wanted: ReadonlySet<number>,
     onEntry: (entry: StoredEntry) => void,
     onProgress: ((progress: ReplayProgress) => void) | undefined,
     segments: readonly RecoveredSegment[],
+    { after = new Map(), until = {} }: ReplayOptions,
   ) {
+    this.#dataDir = dataDir
     this.#deployment = deployment
     this.#wanted = wanted
     this.#onEntry = onEntry
     this.#onProgress = onProgress
     this.#segments = segments
-    this.#bytesTotal = segments.reduce((sum, { root }) => sum + (root === null ? 0 : root.lastPage), 0) * 4_096
+    this.#after = after
+    this.#until = until
+    this.#index = new EntryIndex((name) => this.#built.get(keyOf(name)) ?? segmentIndexOf(dataDir, name))
+    for (const shard of wanted) {
+      const head = after.get(shard)
+      if (head === undefined) continue
+      this.#index.beginBehind(shard, head.seq)
+      const chain = this.#chainOf(shard)
+      Object.assign(chain, head.where, { seq: head.seq, timeMs: head.timeMs })
+      chain.hash.set(head.hash)
+    }
+    const read = segments.filter((segment) => !this.#isBehind(segment))
+    this.#bytesTotal = read.reduce((sum, { root }) => sum + (root === null ? 0 : root.lastPage), 0) * 4_096
   }
 
   run(): RecoveredLog {
     const lanes = new Map<number, RecoveredSegment[]>()
     for (const segment of this.#segments) {
       const { lane } = segment.files
-      lanes.set(lane, [...(lanes.get(lane) ?? []), segment])
+      if (segment.ranges !== null) this.#addStretches(segment.files, segment.ranges)
+      if (!this.#isBehind(segment)) lanes.set(lane, [...(lanes.get(lane) ?? []), segment])
     }
-    let running = [...lanes.values()].map((segments) => new LaneStream(segments))
+    let running = [...lanes.values()].map((segments) => new LaneStream(this.#dataDir, segments, this.#keepIndex))
     try {
       while (running.length > 0) {
         let moved = false
@@ -141,7 +183,26 @@ class Replay {
       bytes: this.#bytes,
       segments: this.#segments,
       index: this.#index,
+      indexes: [...this.#built.values()],
     }
+  }
+
+  /** Whether the index of the segment says that nothing in it is wanted. */
+  #isBehind({ ranges }: RecoveredSegment): boolean {
+    return ranges?.isBehind((shard) => this.#after.get(shard)?.seq ?? 0, this.#wanted) ?? false
+  }
+
+  /** Where look-ups find what lies before the snapshots. */
+  #addStretches(name: SegmentName, { ranges }: SegmentRanges): void {
+    for (const range of ranges.values()) {
+      const head = this.#wanted.has(range.shard) ? this.#after.get(range.shard) : undefined
+      if (head !== undefined && range.firstSeq <= head.seq) this.#index.addStretch(name, range)
+    }
+  }
+
+  readonly #keepIndex = (index: SegmentIndex): void => {
+    this.#built.set(keyOf(index.name), index)
+    this.#addStretches(index.name, index)
   }
 
   /** Runs a lane as far as it goes; whether it got anywhere. */
@@ -171,7 +232,7 @@ class Replay {
     if (entry.shard >= this.#deployment.shards) {
       throw damagedRecord(where, `has an entry of shard ${entry.shard} and there are ${this.#deployment.shards}`)
     }
-    if (this.#wanted.has(entry.shard)) {
+    if (this.#wanted.has(entry.shard) && !this.#isPassedOver(entry, where)) {
       const chain = this.#chainOf(entry.shard)
       if (entry.firstSeq > chain.seq + 1) return false
       followChain(lane.bytes, start, entry, where, chain)
@@ -189,8 +250,19 @@ class Replay {
         where: { lane: where.lane, segment: where.segment, record: where.record, offset: entry.offset },
       })
     }
-    lane.finishEntry(entry.endOffset)
+    lane.finishEntry(entry)
     return true
+  }
+
+  /** An entry that the snapshot has, or one behind the end. */
+  #isPassedOver({ shard, firstSeq, eventCount, timeMs }: EntryHead, where: RecordPosition): boolean {
+    const { seqs, timeMs: untilMs } = this.#until
+    if (firstSeq > (seqs?.get(shard) ?? Number.POSITIVE_INFINITY)) return true
+    if (timeMs > (untilMs ?? Number.POSITIVE_INFINITY)) return true
+    const afterSeq = this.#after.get(shard)?.seq ?? 0
+    if (firstSeq > afterSeq) return false
+    if (firstSeq + eventCount - 1 <= afterSeq) return true
+    throw damagedRecord(where, `has an entry of shard ${shard} in the midst of which a snapshot (${afterSeq}) ends`)
   }
 
   #chainOf(shard: number): ChainEnd {
@@ -228,17 +300,23 @@ class Replay {
 
 /** The records of a lane, one segment behind the other, and how far the current one has been taken. */
 class LaneStream {
+  readonly #dataDir: string
+  readonly #keepIndex: (index: SegmentIndex) => void
   readonly #segments: readonly RecoveredSegment[]
   #segment = -1
   #reader: SegmentReader | null = null
   #records: Generator<RecordBytes, void, void> | null = null
+  /** Where the segment has no index yet. */
+  #builder: SegmentIndexBuilder | null = null
   record: RecordBytes | null = null
   where = { lane: 0, segment: 0, record: 0 }
   offset = 0
   entriesLeft = 0
   ended = false
 
-  constructor(segments: readonly RecoveredSegment[]) {
+  constructor(dataDir: string, segments: readonly RecoveredSegment[], keepIndex: (index: SegmentIndex) => void) {
+    this.#dataDir = dataDir
+    this.#keepIndex = keepIndex
     this.#segments = segments
   }
 
@@ -275,23 +353,32 @@ class LaneStream {
         this.record = record
         return true
       }
-      this.close()
+      this.#endSegment()
       const segment = this.#segments[++this.#segment]
       if (segment === undefined) {
         this.ended = true
         return false
       }
       if (segment.root === null) continue
-      const { lane, segment: number, path } = segment.files
+      const { lane, segment: number } = segment.files
       this.where = { lane, segment: number, record: 0 }
-      this.#reader = new SegmentReader({ lane, segment: number }, path)
+      this.#builder = segment.ranges === null ? new SegmentIndexBuilder({ lane, segment: number }) : null
+      this.#reader = openSegment(this.#dataDir, { lane, segment: number })
       this.#records = this.#reader.records(segment.root)
     }
   }
 
-  finishEntry(endOffset: number): void {
-    this.offset = endOffset
+  finishEntry(entry: EntryHead): void {
+    this.#builder?.add(entry, this.where.record)
+    this.offset = entry.endOffset
     this.entriesLeft--
+  }
+
+  #endSegment(): void {
+    const root = this.#segments[this.#segment]?.root
+    if (this.#builder !== null && root !== undefined && root !== null) this.#keepIndex(this.#builder.build(root))
+    this.#builder = null
+    this.close()
   }
 
   finishRecord(): void {
@@ -304,6 +391,10 @@ class LaneStream {
     this.#reader = null
     this.#records = null
   }
+}
+
+function keyOf({ lane, segment }: SegmentName): string {
+  return `${lane}/${segment}`
 }
 
 function headOf(chain: ChainEnd): ShardHead {

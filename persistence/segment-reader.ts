@@ -3,8 +3,9 @@
  *
  * LMDB maps the file and trusts it: a file that is too short ends in SIGBUS, a wrong page number in a crash. Here every
  * byte is read with pread and every number is checked before it is used, so that damage ends in a sentence. It is also
- * faster in bulk, as there is no call into native code for each record, and it needs no lock: a segment is either final
- * or written by the very thread that reads it, between two of its commits.
+ * faster in bulk, as there is no call into native code for each record, and it needs no lock: a segment is final, or
+ * written by the very thread that reads it, between two of its commits, or (by a follower) read by a root that was seen
+ * whole and then given up when pages under it are used anew.
  *
  *   page 0, 1  meta: two roots, of the last transaction and of the one before (transaction t in page t mod 2)
  *   branch     sorted keys → page;   leaf  sorted keys → record, or → run of overflow pages that hold it
@@ -20,14 +21,21 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { JournalError } from './errors.ts'
 import { damagedRecord, RECORD_BYTES_MAX, type RecordPosition } from './record.ts'
-import type { SegmentName } from './segment-files.ts'
+import { findSegment, type SegmentName } from './segment-files.ts'
+import {
+  KEY_BYTES,
+  type LeafContent,
+  leafContentOf,
+  META_PAGES,
+  NODE_HEAD_BYTES,
+  nodeAt,
+  nodeCount,
+  PAGE_HEAD_BYTES,
+  readU64,
+} from './segment-page.ts'
 
-const PAGE_HEAD_BYTES = 24
-const NODE_HEAD_BYTES = 8
-const KEY_BYTES = 4
 const PAGE_BYTES_MIN = 512
 const PAGE_BYTES_MAX = 65_536
-const META_PAGES = 2
 const DEPTH_MAX = 16
 const META_READ_BYTES = 168
 const MAGIC = 0xbeef_c0de
@@ -36,7 +44,6 @@ const BRANCH = 1
 const LEAF = 2
 const OVERFLOW = 4
 const META = 8
-const BIG_DATA = 1
 const WINDOW_BYTES = 2 * 1024 * 1024
 const NO_PAGE = 0xffff_ffff_ffff_ffffn
 
@@ -64,6 +71,8 @@ export interface RecordBytes {
   readonly view: DataView
   readonly start: number
   readonly length: number
+  /** Where it lies in the file. */
+  readonly at: number
 }
 
 export class SegmentReader {
@@ -111,6 +120,21 @@ export class SegmentReader {
     return { newest, previous }
   }
 
+  /**
+   * The same of a segment that somebody else writes to at this moment: null when it changed while it was looked at.
+   * What cannot be read then is not told from damage.
+   */
+  rootsWhileWritten(): { readonly newest: SegmentRoot; readonly previous: SegmentRoot } | null {
+    const before = this.#metaBytes()
+    try {
+      const roots = this.roots()
+      return this.#metaBytes().equals(before) ? roots : null
+    } catch (error) {
+      if (this.#metaBytes().equals(before)) throw error
+      return null
+    }
+  }
+
   /** Null when the segment has no such record. */
   find(root: SegmentRoot, record: number): RecordPlace | null {
     if (record < 1 || record > root.records) return null
@@ -148,16 +172,22 @@ export class SegmentReader {
     }
   }
 
-  /** All records of the root in order. Throws at the first that is missing, doubled or unreadable. */
-  *records(root: SegmentRoot): Generator<RecordBytes, void, void> {
-    if (root.records === 0) return
+  /** The records of the root from one on, in order. Throws at the first that is missing, doubled or unreadable. */
+  *records(root: SegmentRoot, from = 1): Generator<RecordBytes, void, void> {
+    if (root.records < from) return
     const window = new ReadWindow(this)
-    let next = 1
-    for (const leaf of this.#leaves(root, root.root, 1)) {
+    let next = 0
+    for (const leaf of this.#leaves(root, root.root, 1, from)) {
       const leafBytes = Buffer.from(leaf)
       const leafView = new DataView(leafBytes.buffer, leafBytes.byteOffset)
       const count = nodeCount(leafBytes)
-      for (let index = 0; index < count; index++) {
+      let index = 0
+      if (next === 0) {
+        next = from
+        index = from - this.#leafKey(0, { ...this.name, record: from })
+        if (index < 0 || index >= count) throw damagedRecord({ ...this.name, record: from }, 'is missing')
+      }
+      for (; index < count; index++) {
         const position = { ...this.name, record: next }
         const node = nodeAt(leafBytes, index, this.#pageBytes, KEY_BYTES)
         if (node < 0 || leafBytes.readUInt16LE(node + 6) !== KEY_BYTES || leafBytes.readUInt32LE(node + 8) !== next) {
@@ -168,9 +198,10 @@ export class SegmentReader {
         if (content.overflow) {
           this.#checkOverflow(window, content, position)
           const start = window.offsetOf(content.at, content.length)
-          yield { record: next, bytes: window.bytes, view: window.view, start, length: content.length }
+          yield { record: next, bytes: window.bytes, view: window.view, start, length: content.length, at: content.at }
         } else {
-          yield { record: next, bytes: leafBytes, view: leafView, start: content.at, length: content.length }
+          const at = readU64(leafBytes, 0) * this.#pageBytes + content.at
+          yield { record: next, bytes: leafBytes, view: leafView, start: content.at, length: content.length, at }
         }
         next++
       }
@@ -178,7 +209,8 @@ export class SegmentReader {
     if (next - 1 !== root.records) throw damagedRecord({ ...this.name, record: next }, 'is missing')
   }
 
-  *#leaves(root: SegmentRoot, page: number, level: number): Generator<Buffer, void, void> {
+  /** The leaves from the one on that holds the record `from`, or would. */
+  *#leaves(root: SegmentRoot, page: number, level: number, from: number): Generator<Buffer, void, void> {
     if (level === root.depth) {
       this.#loadPage(page, LEAF, root)
       yield this.#page.subarray(0, this.#pageBytes)
@@ -186,8 +218,10 @@ export class SegmentReader {
     }
     this.#loadPage(page, BRANCH, root)
     const children: number[] = []
-    for (let index = 0; index < nodeCount(this.#page); index++) children.push(this.#childAt(index))
-    for (const child of children) yield* this.#leaves(root, child, level + 1)
+    for (let index = this.#childIndexFor(from); index < nodeCount(this.#page); index++) {
+      children.push(this.#childAt(index))
+    }
+    for (const child of children) yield* this.#leaves(root, child, level + 1, from)
   }
 
   #checkOverflow(window: ReadWindow, content: LeafContent, position: RecordPosition): void {
@@ -197,6 +231,12 @@ export class SegmentReader {
     if (readU64(window.bytes, head) !== page || (window.bytes.readUInt16LE(head + 18) & OVERFLOW) === 0) {
       throw damagedRecord(position, 'does not lie where its page says')
     }
+  }
+
+  #metaBytes(): Buffer {
+    const bytes = Buffer.alloc(this.#pageBytes + META_READ_BYTES)
+    this.readAt(bytes, 0, bytes.length, 0)
+    return bytes
   }
 
   #readPageSize(): number {
@@ -283,6 +323,10 @@ export class SegmentReader {
 
   /** The child whose keys include the record: the last one with a key not above it. The first one's key is empty. */
   #childFor(record: number): number {
+    return this.#childAt(this.#childIndexFor(record))
+  }
+
+  #childIndexFor(record: number): number {
     let low = 0
     let high = nodeCount(this.#page) - 1
     while (low < high) {
@@ -292,7 +336,7 @@ export class SegmentReader {
       if (this.#page.readUInt32LE(node + NODE_HEAD_BYTES) <= record) low = middle
       else high = middle - 1
     }
-    return this.#childAt(low)
+    return low
   }
 
   #leafKey(index: number, position: RecordPosition): number {
@@ -314,13 +358,6 @@ export class SegmentReader {
       `lane ${lane}, segment ${segment} (${this.path}) ${whatIsWrong}: the disk or somebody changed it, restore it from a backup`,
     )
   }
-}
-
-interface LeafContent {
-  /** In the file when `overflow`, else in the page. */
-  readonly at: number
-  readonly length: number
-  readonly overflow: boolean
 }
 
 /** A stretch of the file in memory, so that records that lie one behind the other cost one read for many of them. */
@@ -356,6 +393,18 @@ class ReadWindow {
   }
 }
 
+/** Opens a segment where it lies, and looks again when it moved to the archive meanwhile. Errors of the constructor. */
+export function openSegment(dataDir: string, name: SegmentName): SegmentReader {
+  const path = findSegment(dataDir, name)
+  try {
+    return new SegmentReader(name, path)
+  } catch (error) {
+    const movedTo = findSegment(dataDir, name)
+    if (movedTo === path) throw error
+    return new SegmentReader(name, movedTo)
+  }
+}
+
 function openFile({ lane, segment }: SegmentName, path: string): number {
   try {
     return openSync(path, 'r')
@@ -364,36 +413,6 @@ function openFile({ lane, segment }: SegmentName, path: string): number {
       cause,
     })
   }
-}
-
-function nodeCount(page: Buffer): number {
-  return page.readUInt16LE(20) >> 1
-}
-
-/** Offset of a node in its page; −1 when it does not lie within. */
-function nodeAt(page: Buffer, index: number, pageBytes: number, keyBytes: number): number {
-  if (index < 0 || index >= nodeCount(page)) return -1
-  const at = PAGE_HEAD_BYTES + page.readUInt16LE(PAGE_HEAD_BYTES + index * 2)
-  return at + NODE_HEAD_BYTES + keyBytes > pageBytes ? -1 : at
-}
-
-function leafContentOf(page: Buffer, node: number, pageBytes: number, root: SegmentRoot): LeafContent | null {
-  const length = page.readUInt32LE(node)
-  const flags = page.readUInt16LE(node + 4)
-  const at = node + NODE_HEAD_BYTES + KEY_BYTES
-  if (page.readUInt16LE(node + 6) !== KEY_BYTES || length > RECORD_BYTES_MAX) return null
-  if (flags === 0) return at + length > pageBytes ? null : { at, length, overflow: false }
-  if (flags !== BIG_DATA || at + PAGE_HEAD_BYTES > pageBytes) return null
-  const first = readU64(page, at)
-  const pages = readU64(page, at + 16)
-  const holds = pages * pageBytes - PAGE_HEAD_BYTES
-  if (first < META_PAGES || first + pages - 1 > root.lastPage || holds < length) return null
-  return { at: first * pageBytes + PAGE_HEAD_BYTES, length, overflow: true }
-}
-
-/** Beyond 2^53 it is damage anyway: the next comparison turns it down. */
-function readU64(bytes: Buffer, at: number): number {
-  return bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4) * 0x1_0000_0000
 }
 
 export function isEmptyFile(path: string): boolean {

@@ -8,9 +8,11 @@
 
 import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs'
 import { JournalError } from './errors.ts'
+import { fileSum } from './file-sum.ts'
 import type { ProcessIdentity } from './process-identity.ts'
 import { checkRecord, damagedRecord } from './record.ts'
 import { markSealed, type SegmentFiles } from './segment-files.ts'
+import { readSegmentRanges, type SegmentIndex, type SegmentRanges, writeSegmentIndex } from './segment-index.ts'
 import { isEmptyFile, SegmentReader, type SegmentRoot } from './segment-reader.ts'
 
 /** A segment as replay found it. */
@@ -18,6 +20,8 @@ export interface RecoveredSegment {
   readonly files: SegmentFiles
   /** Null: its writer was stopped before the first record. */
   readonly root: SegmentRoot | null
+  /** What the index beside it says; null: it has none yet. */
+  readonly ranges: SegmentRanges | null
   /** A commit that was cut off by a power cut and left out. */
   readonly torn: boolean
 }
@@ -26,13 +30,14 @@ export interface RecoveredSegment {
 export function surveySegment(files: SegmentFiles, self: ProcessIdentity): RecoveredSegment {
   const { lane, segment, path, seal, openedBy } = files
   // Made, and its writer stopped before it could mark it: there cannot be a record.
-  if (seal === null && openedBy === null && isEmptyFile(path)) return { files, root: null, torn: false }
+  if (seal === null && openedBy === null && isEmptyFile(path)) return { files, root: null, ranges: null, torn: false }
   const reader = new SegmentReader({ lane, segment }, path)
   try {
     const { newest, previous } = reader.roots()
     if (seal !== null) {
       for (const root of [newest, previous]) {
-        if (root.transaction === seal.transaction && root.records === seal.records) return { files, root, torn: false }
+        if (root.transaction !== seal.transaction || root.records !== seal.records) continue
+        return { files, root, ranges: readSegmentRanges(path, { lane, segment }, seal), torn: false }
       }
       throw damagedRecord(
         { lane, segment, record: seal.records },
@@ -40,9 +45,9 @@ export function surveySegment(files: SegmentFiles, self: ProcessIdentity): Recov
       )
     }
     const restarted = openedBy !== null && openedBy.bootId !== self.bootId
-    if (!restarted || previous.records !== newest.records - 1) return { files, root: newest, torn: false }
+    if (!restarted || previous.records !== newest.records - 1) return { files, root: newest, ranges: null, torn: false }
     const torn = !allReadable(reader, newest, files)
-    return { files, root: torn ? previous : newest, torn }
+    return { files, root: torn ? previous : newest, ranges: null, torn }
   } finally {
     reader.close()
   }
@@ -53,11 +58,18 @@ export function surveySegment(files: SegmentFiles, self: ProcessIdentity): Recov
  * system's cache only, or (after a failed flush) be taken for clean there though it is not on disk. So its pages are
  * written again and flushed, and the segment is sealed. May run in several threads at once: all write the same bytes.
  */
-export function settleSegments(segments: readonly RecoveredSegment[]): void {
+export function settleSegments(segments: readonly RecoveredSegment[], indexes: readonly SegmentIndex[]): void {
   for (const { files, root } of segments) {
     if (files.seal !== null || root === null) continue
     rewriteLastCommit(files, root)
-    markSealed(files.path, { records: root.records, transaction: root.transaction })
+    const sum = fileSum(files.path)
+    markSealed(files.path, { records: root.records, transaction: root.transaction, sum })
+  }
+  for (const index of indexes) {
+    const segment = segments.find(
+      ({ files: { lane, segment } }) => lane === index.name.lane && segment === index.name.segment,
+    )
+    if (segment !== undefined) writeSegmentIndex(segment.files.path, index)
   }
 }
 

@@ -11,9 +11,11 @@ import {
   type Command,
   type CouponRef,
   type RedeemColumns,
+  type StackCommand,
 } from './commands.ts'
 import { readDefinition, writeDefinition } from './coupon.ts'
 import { CHANGES, SWITCHES } from './events.ts'
+import { readRecordedAnswer, writeRecordedAnswer } from './recorded-answer.ts'
 import { type Cart, type CartLine, cartOfTotal } from '../engine/domain/cart.ts'
 
 const NO_CART = 0
@@ -25,16 +27,14 @@ export function writeCommand(w: ByteWriter, command: Command<string | Bytes>): v
   w.u8(command.type)
   switch (command.type) {
     case COMMAND.VALIDATE:
-    case COMMAND.QUOTE:
     case COMMAND.RESERVE:
     case COMMAND.REDEEM:
-      w.u8(command.coupons.length)
-      for (const coupon of command.coupons) writeRef(w, coupon)
-      w.u8((command.user === null ? 0 : 1) | (command.order === null ? 0 : 2))
-      if (command.user !== null) writeText(w, command.user)
-      if (command.order !== null) writeText(w, command.order)
-      writeCart(w, command.cart)
-      w.varint(command.ttlSeconds)
+      writeCheckout(w, command)
+      return
+    case COMMAND.STACK:
+      for (const shard of [command.shards.length, ...command.shards]) w.u16(shard)
+      w.u8(command.call.type)
+      writeCheckout(w, command.call)
       return
     case COMMAND.REDEEM_COLUMNS:
       writeRef(w, command.coupon)
@@ -92,17 +92,44 @@ export function writeCommand(w: ByteWriter, command: Command<string | Bytes>): v
       return
     case COMMAND.DESCRIBE_SHARD:
       return
+    case COMMAND.CLAIM_KEY:
+      w.maybeText(command.scope)
+      w.text(command.key)
+      w.range(command.digest)
+      w.range(command.operation)
+      return
+    case COMMAND.ANSWER_KEY:
+      w.maybeText(command.scope)
+      w.text(command.key)
+      w.varint(command.claimSeq)
+      w.u8(command.answer === null ? 0 : 1)
+      if (command.answer !== null) writeRecordedAnswer(w, command.answer)
+      return
+    case COMMAND.LET_GO_KEY:
+      w.varint(command.claimSeq)
+      return
+    case COMMAND.KEYED:
+      w.range(command.operation)
+      writeCommand(w, command.inner)
+      return
   }
+}
+
+/** What stands before the bytes of a command to make it a keyed one. */
+export function writeKeyedHead(w: ByteWriter, operation: Bytes): void {
+  w.u8(COMMAND.KEYED)
+  w.range(operation)
 }
 
 export function readCommand(r: ByteReader): Command {
   const type = r.u8()
   switch (type) {
     case COMMAND.VALIDATE:
-    case COMMAND.QUOTE:
     case COMMAND.RESERVE:
     case COMMAND.REDEEM:
       return readCheckout(r, type)
+    case COMMAND.STACK:
+      return readStack(r)
     case COMMAND.REDEEM_COLUMNS:
       return readColumns(r)
     case COMMAND.REDEEM_RESERVATION:
@@ -131,9 +158,42 @@ export function readCommand(r: ByteReader): Command {
     }
     case COMMAND.DESCRIBE_SHARD:
       return { type }
+    case COMMAND.CLAIM_KEY:
+      return { type, scope: r.maybeText(), key: r.text(), digest: r.range(), operation: r.range() }
+    case COMMAND.ANSWER_KEY:
+      return {
+        type,
+        scope: r.maybeText(),
+        key: r.text(),
+        claimSeq: r.varint(),
+        answer: r.u8() === 1 ? readRecordedAnswer(r) : null,
+      }
+    case COMMAND.LET_GO_KEY:
+      return { type, claimSeq: r.varint() }
+    case COMMAND.KEYED:
+      return { type, operation: r.range(), inner: readCommand(r) }
     default:
       assert(false, `command type ${type} is unknown`)
   }
+}
+
+function writeCheckout(w: ByteWriter, command: CheckoutCommand<string | Bytes>): void {
+  w.u8(command.coupons.length)
+  for (const coupon of command.coupons) writeRef(w, coupon)
+  w.u8((command.user === null ? 0 : 1) | (command.order === null ? 0 : 2))
+  if (command.user !== null) writeText(w, command.user)
+  if (command.order !== null) writeText(w, command.order)
+  writeCart(w, command.cart)
+  w.varint(command.ttlSeconds)
+}
+
+function readStack(r: ByteReader): StackCommand {
+  const count = r.u16()
+  const shards: number[] = []
+  for (let i = 0; i < count; i++) shards.push(r.u16())
+  const type = r.u8()
+  assert(type === COMMAND.VALIDATE || type === COMMAND.RESERVE || type === COMMAND.REDEEM, 'no call has several shards')
+  return { type: COMMAND.STACK, shards, call: readCheckout(r, type) }
 }
 
 function readCheckout(r: ByteReader, type: CheckoutCommand['type']): CheckoutCommand {
@@ -184,7 +244,7 @@ function writeText(w: ByteWriter, text: string | Bytes): void {
 }
 
 /** 0 and an ordinal, or the code's length (3 to 64) and its letters. */
-function writeRef(w: ByteWriter, ref: CouponRef<string | Bytes>): void {
+export function writeRef(w: ByteWriter, ref: CouponRef<string | Bytes>): void {
   if (ref.code === null) {
     w.u8(0)
     w.varint(ref.ordinal)
@@ -193,12 +253,12 @@ function writeRef(w: ByteWriter, ref: CouponRef<string | Bytes>): void {
   }
 }
 
-function readRef(r: ByteReader): CouponRef {
+export function readRef(r: ByteReader): CouponRef {
   const code = r.range()
   return code.end === code.start ? { code: null, ordinal: r.varint() } : { code, ordinal: -1 }
 }
 
-function writeCart(w: ByteWriter, cart: Cart | null): void {
+export function writeCart(w: ByteWriter, cart: Cart | null): void {
   if (cart === null) {
     w.u8(NO_CART)
     return
@@ -230,7 +290,7 @@ function writeLine(w: ByteWriter, line: CartLine): void {
   w.varint(line.unitPriceMinor)
 }
 
-function readCart(r: ByteReader): Cart | null {
+export function readCart(r: ByteReader): Cart | null {
   const form = r.u8()
   if (form === NO_CART) return null
   const currency = r.text()

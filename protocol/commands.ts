@@ -8,11 +8,11 @@
 import type { Bytes } from './bytes.ts'
 import type { CouponDefinition } from './coupon.ts'
 import type { ChangeKind, SwitchKind } from './events.ts'
+import type { RecordedAnswer } from './recorded-answer.ts'
 import type { Cart } from '../engine/domain/cart.ts'
 
 export const COMMAND = {
   VALIDATE: 1,
-  QUOTE: 2,
   RESERVE: 3,
   REDEEM: 4,
   REDEEM_COLUMNS: 5,
@@ -27,6 +27,11 @@ export const COMMAND = {
   CHANGE_COUPON: 14,
   SWITCH_COUPON: 15,
   DESCRIBE_SHARD: 16,
+  STACK: 17,
+  CLAIM_KEY: 30,
+  ANSWER_KEY: 31,
+  LET_GO_KEY: 32,
+  KEYED: 33,
 } as const
 
 /** A coupon by code (canonical ASCII) or, with `code` null, by its ordinal on the shard. */
@@ -35,18 +40,29 @@ export interface CouponRef<Text = Bytes> {
   readonly ordinal: number
 }
 
-/**
- * VALIDATE judges, QUOTE judges and hands out the rules as well (for carts whose codes live on several shards), RESERVE
- * and REDEEM act. `user` null: the checks on the user are left out; `cart` null: the checks on the cart.
- */
+/** VALIDATE judges, RESERVE and REDEEM act. `user` null: the checks on the user are left out; `cart` null: on the cart. */
 export interface CheckoutCommand<Text = Bytes> {
-  readonly type: typeof COMMAND.VALIDATE | typeof COMMAND.QUOTE | typeof COMMAND.RESERVE | typeof COMMAND.REDEEM
+  readonly type: typeof COMMAND.VALIDATE | typeof COMMAND.RESERVE | typeof COMMAND.REDEEM
   readonly coupons: readonly CouponRef<Text>[]
   readonly user: Text | null
   readonly order: Text | null
   readonly cart: Cart | null
   /** RESERVE only; 1 to 3600. */
   readonly ttlSeconds: number
+}
+
+/** The shard of a code that no coupon can have. */
+export const NO_SHARD = 0xffff
+
+/**
+ * A checkout call whose codes live on several shards, for the lowest of these, which coordinates. All coupons stand in it by
+ * code, each with its shard.
+ */
+export interface StackCommand<Text = Bytes> {
+  readonly type: typeof COMMAND.STACK
+  /** One a coupon; NO_SHARD: it cannot exist. */
+  readonly shards: readonly number[]
+  readonly call: CheckoutCommand<Text>
 }
 
 /** Many redemptions of one coupon; `rows` is the MessagePack of the columns, read by the shard row by row. */
@@ -133,6 +149,43 @@ export interface DescribeShard {
   readonly type: typeof COMMAND.DESCRIBE_SHARD
 }
 
+/** A call with an `Idempotency-Key` is about to begin: for the shard of the key. */
+export interface ClaimKey {
+  readonly type: typeof COMMAND.CLAIM_KEY
+  /** Id of the API key that calls; null without authentication. */
+  readonly scope: string | null
+  readonly key: string
+  /** SHA-256 of the request. */
+  readonly digest: Bytes
+  /** 16 random bytes: what the operation is called if this is the first time. */
+  readonly operation: Bytes
+}
+
+/** What a claim came to: its answer, or null for a request that was malformed after all, so that its key stays free. */
+export interface AnswerKey {
+  readonly type: typeof COMMAND.ANSWER_KEY
+  readonly scope: string | null
+  readonly key: string
+  readonly claimSeq: number
+  readonly answer: RecordedAnswer | null
+}
+
+/** Nobody works on a claim any more, and what came of it is not known: the next call with its key takes it over. */
+export interface LetGoKey {
+  readonly type: typeof COMMAND.LET_GO_KEY
+  readonly claimSeq: number
+}
+
+/**
+ * A command of an operation with a key. It is done at most once under that operation's name: where the name was met before,
+ * the answer is made from what was done then, whatever the command says.
+ */
+export interface Keyed<Text = Bytes> {
+  readonly type: typeof COMMAND.KEYED
+  readonly operation: Bytes
+  readonly inner: Command<Text>
+}
+
 export type Command<Text = Bytes> =
   | CheckoutCommand<Text>
   | RedeemColumns<Text>
@@ -146,3 +199,8 @@ export type Command<Text = Bytes> =
   | ChangeCoupon<Text>
   | SwitchCoupon<Text>
   | DescribeShard
+  | StackCommand<Text>
+  | ClaimKey
+  | AnswerKey
+  | LetGoKey
+  | Keyed<Text>

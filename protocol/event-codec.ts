@@ -14,11 +14,31 @@
 import { assert } from './assert.ts'
 import type { Bytes, ByteReader, ByteWriter } from './bytes.ts'
 import { readDefinition, writeDefinition } from './coupon.ts'
-import { CHANGES, EVENT, type Event, RELEASE_CAUSES, type Redeemed, SWITCHES } from './events.ts'
+import {
+  CHANGES,
+  EVENT,
+  type Event,
+  RELEASE_CAUSES,
+  type Redeemed,
+  type ReversedStack,
+  type Stack,
+  type StackedCoupon,
+  SWITCHES,
+  type TxnId,
+} from './events.ts'
+import { readKeyEvent, writeKeyEvent } from './key-event-codec.ts'
 import { readPrice, writePrice } from './price.ts'
 
 /** The type byte of a tick mark. */
 export const TICK = 0
+
+/**
+ * Events with coupons on several shards have types of their own, so that those of one shard stay as they were: the same
+ * fields, and their `stack` before the price.
+ */
+const STACK_RESERVED = 21
+const STACK_REDEEMED = 26
+const STACK_REVERSED = 27
 
 const REDEEMED_RESERVED = 1
 const REDEEMED_LATE = 2
@@ -59,7 +79,7 @@ function closeLength(w: ByteWriter, at: number, body: number): void {
 }
 
 function writeBody(w: ByteWriter, event: Event): void {
-  w.u8(event.type)
+  w.u8(typeByte(event))
   switch (event.type) {
     case EVENT.REDEEMED:
       writeRedeemed(w, event)
@@ -86,17 +106,17 @@ function writeBody(w: ByteWriter, event: Event): void {
       w.u8(event.edge === 'ENDED' ? 1 : 0)
       return
     case EVENT.RESERVED:
-      writeOrdinals(w, event.ordinals)
+      writeNumbers(w, event.ordinals)
       w.range(event.user)
-      w.u8(event.order === null ? 0 : 1)
-      if (event.order !== null) w.range(event.order)
+      writeMaybeRange(w, event.order)
       w.varint(event.expiresAtMs)
+      if (event.stack !== null) writeStack(w, event.stack)
       w.u8(event.price === null ? 0 : 1)
       if (event.price !== null) writePrice(w, event.price)
       return
     case EVENT.RESERVATION_REPRICED:
       w.varint(event.reservationSeq)
-      writeOrdinals(w, event.ordinals)
+      writeNumbers(w, event.ordinals)
       writePrice(w, event.price)
       return
     case EVENT.RESERVATION_RETIMED:
@@ -110,10 +130,14 @@ function writeBody(w: ByteWriter, event: Event): void {
       return
     case EVENT.REDEMPTION_REVERSED:
       w.varint(event.redemptionSeq)
-      writeOrdinals(w, event.ordinals)
+      writeNumbers(w, event.ordinals)
       w.range(event.user)
       w.text(event.reason)
       w.u8(event.returnUse ? 1 : 0)
+      if (event.stack !== null) {
+        w.varint(event.stack.heldSeq)
+        writeNumbers(w, event.stack.shards)
+      }
       return
     case EVENT.ORDERS_FORGOTTEN:
       w.varint(event.beforeSeq)
@@ -122,6 +146,69 @@ function writeBody(w: ByteWriter, event: Event): void {
       w.varint(event.wallMs)
       w.varint(event.stampedMs)
       return
+    case EVENT.BRANCH_PREPARED:
+      writeTxn(w, event.txn)
+      writeNumbers(w, event.ordinals)
+      w.range(event.user)
+      writeMaybeRange(w, event.order)
+      w.varint(event.reservationTxnSeq)
+      writeNumbers(w, event.shards)
+      return
+    case EVENT.BRANCH_ABORTED:
+      writeTxn(w, event.txn)
+      return
+    case EVENT.BRANCH_RESERVED:
+      writeTxn(w, event.txn)
+      w.varint(event.reservationSeq)
+      w.varint(event.expiresAtMs)
+      return
+    case EVENT.BRANCH_REDEEMED:
+      writeTxn(w, event.txn)
+      w.varint(event.redemptionSeq)
+      writeNumbers(w, event.ordinals)
+      w.range(event.user)
+      w.range(event.order)
+      for (const amount of event.amounts) w.varint(amount)
+      return
+    case EVENT.BRANCH_RETIMED:
+      writeTxn(w, event.txn)
+      w.varint(event.expiresAtMs)
+      return
+    case EVENT.BRANCH_RELEASED:
+      writeTxn(w, event.txn)
+      w.u8(RELEASE_CAUSES.indexOf(event.cause))
+      return
+    case EVENT.BRANCH_REVERSED:
+      writeTxn(w, event.redemption)
+      w.varint(event.heldSeq)
+      writeNumbers(w, event.ordinals)
+      w.range(event.user)
+      w.text(event.reason)
+      w.u8(event.returnUse ? 1 : 0)
+      return
+    case EVENT.MESSAGES_DELIVERED:
+      writeNumbers(w, event.seqs)
+      for (const shard of event.shards) w.varint(shard)
+      return
+    case EVENT.KEY_CLAIMED:
+    case EVENT.KEY_ANSWERED:
+    case EVENT.OPERATION_DONE:
+    case EVENT.KEYS_FORGOTTEN:
+      writeKeyEvent(w, event)
+      return
+  }
+}
+
+function typeByte(event: Event): number {
+  switch (event.type) {
+    case EVENT.REDEEMED:
+      return event.stack === null ? event.type : STACK_REDEEMED
+    case EVENT.RESERVED:
+      return event.stack === null ? event.type : STACK_RESERVED
+    case EVENT.REDEMPTION_REVERSED:
+      return event.stack === null ? event.type : STACK_REVERSED
+    default:
+      return event.type
   }
 }
 
@@ -130,23 +217,67 @@ function writeRedeemed(w: ByteWriter, event: Redeemed): void {
   const reserved = event.reservationSeq !== 0
   w.u8((reserved ? REDEEMED_RESERVED : 0) | (event.late ? REDEEMED_LATE : 0) | (several ? REDEEMED_SEVERAL : 0))
   if (reserved) w.varint(event.reservationSeq)
-  if (several) writeOrdinals(w, event.ordinals)
+  if (several) writeNumbers(w, event.ordinals)
   else w.varint(event.ordinals[0] as number)
   w.range(event.user)
   w.range(event.order)
+  if (event.stack !== null) writeStack(w, event.stack)
   writePrice(w, event.price)
 }
 
-function writeOrdinals(w: ByteWriter, ordinals: readonly number[]): void {
-  w.varint(ordinals.length)
-  for (const ordinal of ordinals) w.varint(ordinal)
+function writeNumbers(w: ByteWriter, numbers: readonly number[]): void {
+  w.varint(numbers.length)
+  for (const number of numbers) w.varint(number)
 }
 
-function readOrdinals(r: ByteReader): number[] {
+function readNumbers(r: ByteReader): number[] {
   const count = r.varint()
-  const ordinals: number[] = []
-  for (let i = 0; i < count; i++) ordinals.push(r.varint())
-  return ordinals
+  const numbers: number[] = []
+  for (let i = 0; i < count; i++) numbers.push(r.varint())
+  return numbers
+}
+
+function writeMaybeRange(w: ByteWriter, range: Bytes | null): void {
+  w.u8(range === null ? 0 : 1)
+  if (range !== null) w.range(range)
+}
+
+function readMaybeRange(r: ByteReader): Bytes | null {
+  return r.u8() === 1 ? r.range() : null
+}
+
+function writeTxn(w: ByteWriter, { shard, seq }: TxnId): void {
+  w.varint(shard)
+  w.varint(seq)
+}
+
+function readTxn(r: ByteReader): TxnId {
+  return { shard: r.varint(), seq: r.varint() }
+}
+
+function writeStack(w: ByteWriter, { txnSeq, coupons }: Stack): void {
+  w.varint(txnSeq)
+  w.varint(coupons.length)
+  for (const { shard, ordinal, code, heldSeq } of coupons) {
+    w.varint(shard)
+    w.varint(ordinal)
+    w.text(code)
+    w.varint(heldSeq)
+  }
+}
+
+function readStack(r: ByteReader): Stack {
+  const txnSeq = r.varint()
+  const count = r.varint()
+  const coupons: StackedCoupon[] = []
+  for (let i = 0; i < count; i++) {
+    coupons.push({ shard: r.varint(), ordinal: r.varint(), code: r.text(), heldSeq: r.varint() })
+  }
+  return { txnSeq, coupons }
+}
+
+function readReversedStack(r: ByteReader): ReversedStack {
+  return { heldSeq: r.varint(), shards: readNumbers(r) }
 }
 
 /**
@@ -166,7 +297,9 @@ export function readEvent(r: ByteReader): Event | number {
 function readBody(r: ByteReader, type: number): Event {
   switch (type) {
     case EVENT.REDEEMED:
-      return readRedeemed(r)
+      return readRedeemed(r, false)
+    case STACK_REDEEMED:
+      return readRedeemed(r, true)
     case EVENT.COUPON_CREATED:
       return { type, ordinal: r.varint(), by: r.maybeText(), definition: readDefinition(r) }
     case EVENT.COUPON_CHANGED:
@@ -182,17 +315,19 @@ function readBody(r: ByteReader, type: number): Event {
       return { type, ordinal: r.varint(), by: r.maybeText(), change: named(SWITCHES, r.u8()) }
     case EVENT.COUPON_WINDOW_PASSED:
       return { type, ordinal: r.varint(), edge: r.u8() === 1 ? 'ENDED' : 'STARTED' }
-    case EVENT.RESERVED: {
-      const ordinals = readOrdinals(r)
+    case EVENT.RESERVED:
+    case STACK_RESERVED: {
+      const ordinals = readNumbers(r)
       const user = r.range()
-      const order = r.u8() === 1 ? r.range() : null
+      const order = readMaybeRange(r)
       const expiresAtMs = r.varint()
-      const price = r.u8() === 1 ? readPrice(r, ordinals.length) : null
-      return { type, ordinals, user, order, expiresAtMs, price }
+      const stack = type === STACK_RESERVED ? readStack(r) : null
+      const price = r.u8() === 1 ? readPrice(r, stack?.coupons.length ?? ordinals.length) : null
+      return { type: EVENT.RESERVED, ordinals, user, order, expiresAtMs, price, stack }
     }
     case EVENT.RESERVATION_REPRICED: {
       const reservationSeq = r.varint()
-      const ordinals = readOrdinals(r)
+      const ordinals = readNumbers(r)
       return { type, reservationSeq, ordinals, price: readPrice(r, ordinals.length) }
     }
     case EVENT.RESERVATION_RETIMED:
@@ -205,31 +340,80 @@ function readBody(r: ByteReader, type: number): Event {
         expiresAtMs: r.varint(),
       }
     case EVENT.REDEMPTION_REVERSED:
+    case STACK_REVERSED:
       return {
-        type,
+        type: EVENT.REDEMPTION_REVERSED,
         redemptionSeq: r.varint(),
-        ordinals: readOrdinals(r),
+        ordinals: readNumbers(r),
         user: r.range(),
         reason: r.text(),
         returnUse: r.u8() === 1,
+        stack: type === STACK_REVERSED ? readReversedStack(r) : null,
       }
     case EVENT.ORDERS_FORGOTTEN:
       return { type, beforeSeq: r.varint() }
     case EVENT.CLOCK_DIFFERED:
       return { type, wallMs: r.varint(), stampedMs: r.varint() }
+    case EVENT.BRANCH_PREPARED:
+      return {
+        type,
+        txn: readTxn(r),
+        ordinals: readNumbers(r),
+        user: r.range(),
+        order: readMaybeRange(r),
+        reservationTxnSeq: r.varint(),
+        shards: readNumbers(r),
+      }
+    case EVENT.BRANCH_ABORTED:
+      return { type, txn: readTxn(r) }
+    case EVENT.BRANCH_RESERVED:
+      return { type, txn: readTxn(r), reservationSeq: r.varint(), expiresAtMs: r.varint() }
+    case EVENT.BRANCH_REDEEMED: {
+      const txn = readTxn(r)
+      const redemptionSeq = r.varint()
+      const ordinals = readNumbers(r)
+      const user = r.range()
+      const order = r.range()
+      return { type, txn, redemptionSeq, ordinals, user, order, amounts: ordinals.map(() => r.varint()) }
+    }
+    case EVENT.BRANCH_RETIMED:
+      return { type, txn: readTxn(r), expiresAtMs: r.varint() }
+    case EVENT.BRANCH_RELEASED:
+      return { type, txn: readTxn(r), cause: named(RELEASE_CAUSES, r.u8()) }
+    case EVENT.BRANCH_REVERSED:
+      return {
+        type,
+        redemption: readTxn(r),
+        heldSeq: r.varint(),
+        ordinals: readNumbers(r),
+        user: r.range(),
+        reason: r.text(),
+        returnUse: r.u8() === 1,
+      }
+    case EVENT.MESSAGES_DELIVERED: {
+      const seqs = readNumbers(r)
+      return { type, seqs, shards: seqs.map(() => r.varint()) }
+    }
+    case EVENT.KEY_CLAIMED:
+    case EVENT.KEY_ANSWERED:
+    case EVENT.OPERATION_DONE:
+    case EVENT.KEYS_FORGOTTEN:
+      return readKeyEvent(r, type)
     default:
       assert(false, `event type ${type} is unknown to this program; it was written by a newer one`)
   }
 }
 
-function readRedeemed(r: ByteReader): Redeemed {
+function readRedeemed(r: ByteReader, stacked: boolean): Redeemed {
   const flags = r.u8()
   const reservationSeq = (flags & REDEEMED_RESERVED) !== 0 ? r.varint() : 0
-  const ordinals = (flags & REDEEMED_SEVERAL) !== 0 ? readOrdinals(r) : [r.varint()]
+  const ordinals = (flags & REDEEMED_SEVERAL) !== 0 ? readNumbers(r) : [r.varint()]
   const user: Bytes = r.range()
   const order: Bytes = r.range()
-  const price = readPrice(r, ordinals.length)
-  return { type: EVENT.REDEEMED, reservationSeq, late: (flags & REDEEMED_LATE) !== 0, ordinals, user, order, price }
+  const stack = stacked ? readStack(r) : null
+  const price = readPrice(r, stack?.coupons.length ?? ordinals.length)
+  const late = (flags & REDEEMED_LATE) !== 0
+  return { type: EVENT.REDEEMED, reservationSeq, late, ordinals, user, order, price, stack }
 }
 
 function named<T>(names: readonly T[], index: number): T {

@@ -8,6 +8,7 @@
 import type { Bytes } from './bytes.ts'
 import type { CouponDefinition } from './coupon.ts'
 import type { PriceFact } from './price.ts'
+import type { RecordedAnswer } from './recorded-answer.ts'
 
 export const EVENT = {
   COUPON_CREATED: 1,
@@ -22,6 +23,18 @@ export const EVENT = {
   REDEMPTION_REVERSED: 10,
   ORDERS_FORGOTTEN: 11,
   CLOCK_DIFFERED: 12,
+  BRANCH_PREPARED: 13,
+  BRANCH_ABORTED: 14,
+  BRANCH_RESERVED: 15,
+  BRANCH_REDEEMED: 16,
+  BRANCH_RETIMED: 17,
+  BRANCH_RELEASED: 18,
+  BRANCH_REVERSED: 19,
+  MESSAGES_DELIVERED: 20,
+  KEY_CLAIMED: 22,
+  KEY_ANSWERED: 23,
+  OPERATION_DONE: 24,
+  KEYS_FORGOTTEN: 25,
 } as const
 
 export interface CouponCreated {
@@ -61,19 +74,40 @@ export interface CouponWindowPassed {
   readonly edge: 'STARTED' | 'ENDED'
 }
 
+/** A coupon of a call whose codes live on several shards, as the log of the coordinating shard knows it. */
+export interface StackedCoupon {
+  readonly shard: number
+  readonly ordinal: number
+  readonly code: string
+  /** Sequence of the BRANCH_PREPARED on its shard that took its capacity. */
+  readonly heldSeq: number
+}
+
+/** What a reservation or redemption over several shards has beside the share of this shard. */
+export interface Stack {
+  /** The transaction: sequence of the coordinator's BRANCH_PREPARED. */
+  readonly txnSeq: number
+  /** All coupons, in the order of the request and of the price. */
+  readonly coupons: readonly StackedCoupon[]
+}
+
 export interface Reserved {
   readonly type: typeof EVENT.RESERVED
+  /** Those of this shard. */
   readonly ordinals: readonly number[]
   readonly user: Bytes
   readonly order: Bytes | null
   readonly expiresAtMs: number
   /** null: reserved without a cart. */
   readonly price: PriceFact | null
+  /** null: all its coupons live here. */
+  readonly stack: Stack | null
 }
 
 export interface ReservationRepriced {
   readonly type: typeof EVENT.RESERVATION_REPRICED
   readonly reservationSeq: number
+  /** In the order of the price; of a stacked reservation those on other shards too. */
   readonly ordinals: readonly number[]
   readonly price: PriceFact
 }
@@ -103,10 +137,13 @@ export interface Redeemed {
   readonly reservationSeq: number
   /** Redeemed after the reservation had run out. */
   readonly late: boolean
+  /** Those of this shard. */
   readonly ordinals: readonly number[]
   readonly user: Bytes
   readonly order: Bytes
   readonly price: PriceFact
+  /** null: all its coupons live here. */
+  readonly stack: Stack | null
 }
 
 export interface RedemptionReversed {
@@ -116,6 +153,15 @@ export interface RedemptionReversed {
   readonly user: Bytes
   readonly reason: string
   readonly returnUse: boolean
+  /** null: all its coupons live here. */
+  readonly stack: ReversedStack | null
+}
+
+export interface ReversedStack {
+  /** Sequence of the BRANCH_PREPARED here that took the capacity. */
+  readonly heldSeq: number
+  /** The other shards of the redemption, ascending. */
+  readonly shards: readonly number[]
 }
 
 /** Order records and closed reservations of events before this sequence are no longer remembered in memory. */
@@ -131,6 +177,134 @@ export interface ClockDiffered {
   readonly stampedMs: number
 }
 
+/** A transaction over several shards: the coordinating shard and the sequence of its BRANCH_PREPARED. */
+export interface TxnId {
+  readonly shard: number
+  readonly seq: number
+}
+
+/**
+ * A shard has done its part of a transaction so far that both ends are still possible: it has taken capacity, or it keeps the
+ * capacity of a stacked reservation for the order that makes it final. Only the coordinator's word ends it.
+ */
+export interface BranchPrepared {
+  readonly type: typeof EVENT.BRANCH_PREPARED
+  /** On the coordinator `seq` is 0: this very event is the transaction. */
+  readonly txn: TxnId
+  readonly ordinals: readonly number[]
+  readonly user: Bytes
+  /** null: a reservation that names none. */
+  readonly order: Bytes | null
+  /** Transaction of the stacked reservation that is made final; 0: capacity is taken now. */
+  readonly reservationTxnSeq: number
+  /** On the coordinator: the other shards, ascending. */
+  readonly shards: readonly number[]
+}
+
+export interface BranchAborted {
+  readonly type: typeof EVENT.BRANCH_ABORTED
+  readonly txn: TxnId
+}
+
+/** The capacity is that of a stacked reservation now, which the coordinator alone lets go. */
+export interface BranchReserved {
+  readonly type: typeof EVENT.BRANCH_RESERVED
+  readonly txn: TxnId
+  /** Sequence of the reservation on the coordinator. */
+  readonly reservationSeq: number
+  readonly expiresAtMs: number
+}
+
+export interface BranchRedeemed {
+  readonly type: typeof EVENT.BRANCH_REDEEMED
+  readonly txn: TxnId
+  /** Sequence of the redemption on the coordinator, whose event has the whole price. */
+  readonly redemptionSeq: number
+  readonly ordinals: readonly number[]
+  readonly user: Bytes
+  readonly order: Bytes
+  /** What each of the coupons here gave. */
+  readonly amounts: readonly number[]
+}
+
+export interface BranchRetimed {
+  readonly type: typeof EVENT.BRANCH_RETIMED
+  /** The transaction that made the reservation. */
+  readonly txn: TxnId
+  readonly expiresAtMs: number
+}
+
+export interface BranchReleased {
+  readonly type: typeof EVENT.BRANCH_RELEASED
+  /** The transaction that made the reservation. */
+  readonly txn: TxnId
+  readonly cause: ReleaseCause
+}
+
+export interface BranchReversed {
+  readonly type: typeof EVENT.BRANCH_REVERSED
+  /** `seq` is that of the redemption, on the coordinator. */
+  readonly redemption: TxnId
+  /** Sequence of the BRANCH_PREPARED here that took the capacity. */
+  readonly heldSeq: number
+  readonly ordinals: readonly number[]
+  readonly user: Bytes
+  readonly reason: string
+  readonly returnUse: boolean
+}
+
+/** Shards have said that they logged what these events of this shard mean for them: pairs of equal index. */
+export interface MessagesDelivered {
+  readonly type: typeof EVENT.MESSAGES_DELIVERED
+  readonly seqs: readonly number[]
+  readonly shards: readonly number[]
+}
+
+/** A call with an `Idempotency-Key` came for the first time. Logged on the shard of the key, before the call does anything. */
+export interface KeyClaimed {
+  readonly type: typeof EVENT.KEY_CLAIMED
+  /** Id of the API key that called; null without authentication. */
+  readonly scope: string | null
+  readonly key: string
+  /** SHA-256 of the request: the same key with another one is a conflict. */
+  readonly digest: Bytes
+  /** The name of the operation wherever it is done, 16 random bytes. Generated codes are drawn from it. */
+  readonly operation: Bytes
+}
+
+/** What the call was answered, for its replays. Null: it turned out to be malformed, and the key is as if never used. */
+export interface KeyAnswered {
+  readonly type: typeof EVENT.KEY_ANSWERED
+  readonly scope: string | null
+  readonly key: string
+  readonly claimSeq: number
+  readonly answer: RecordedAnswer | null
+}
+
+export const DONE_KINDS = ['NOTHING', 'RESERVATION', 'REDEMPTION', 'COUPON'] as const
+export type DoneKind = (typeof DONE_KINDS)[number]
+
+/**
+ * The events right before this one are those of an operation with a key. Whoever finds it answers from it instead of doing
+ * the operation again.
+ */
+export interface OperationDone {
+  readonly type: typeof EVENT.OPERATION_DONE
+  readonly operation: Bytes
+  /** What its answer shows. */
+  readonly shows: DoneKind
+  /** Sequence of the reservation or redemption, ordinal of the coupon; 0 with NOTHING. */
+  readonly number: number
+  /** The reservation was there before the operation. */
+  readonly again: boolean
+}
+
+/** Claims of keys and records of operations before this sequence are no longer remembered. */
+export interface KeysForgotten {
+  readonly type: typeof EVENT.KEYS_FORGOTTEN
+  readonly beforeSeq: number
+}
+
 export type Event =
   | CouponCreated
   | CouponChanged
@@ -144,3 +318,15 @@ export type Event =
   | RedemptionReversed
   | OrdersForgotten
   | ClockDiffered
+  | BranchPrepared
+  | BranchAborted
+  | BranchReserved
+  | BranchRedeemed
+  | BranchRetimed
+  | BranchReleased
+  | BranchReversed
+  | MessagesDelivered
+  | KeyClaimed
+  | KeyAnswered
+  | OperationDone
+  | KeysForgotten

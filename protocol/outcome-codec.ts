@@ -13,10 +13,12 @@ import {
   OUTCOME,
   type Position,
   type Quote,
+  type QuotedRules,
   RESERVATION_STATUSES,
   type Verdict,
 } from './outcomes.ts'
 import { readPrice, writePrice } from './price.ts'
+import { readRecordedAnswer, writeRecordedAnswer } from './recorded-answer.ts'
 import { type RefusalCode, REFUSALS, refusalOfNumber } from './refusals.ts'
 
 export function writePosition(w: ByteWriter, position: Position): void {
@@ -45,9 +47,10 @@ export function writeOutcome(w: ByteWriter, outcome: Outcome<IdText>): void {
       w.u8(outcome.price === null ? 0 : 1)
       if (outcome.price !== null) writePrice(w, outcome.price)
       return
-    case OUTCOME.QUOTED:
-      w.u8(outcome.quotes.length)
-      for (const quote of outcome.quotes) writeQuote(w, quote)
+    case OUTCOME.ACROSS:
+      w.varint(outcome.positions.length)
+      for (const position of outcome.positions) writePosition(w, position)
+      writeOutcome(w, outcome.outcome)
       return
     case OUTCOME.RESERVATION:
       w.u8(outcome.again ? 1 : 0)
@@ -103,6 +106,19 @@ export function writeOutcome(w: ByteWriter, outcome: Outcome<IdText>): void {
       w.varint(outcome.reservations)
       w.varint(outcome.stateBytes)
       return
+    case OUTCOME.KEY_CLAIMED:
+      w.varint(outcome.claimSeq)
+      w.range(outcome.operation)
+      return
+    case OUTCOME.KEY_ANSWERED:
+      writeRecordedAnswer(w, outcome.answer)
+      return
+    case OUTCOME.KEY_BUSY:
+    case OUTCOME.KEY_KEPT:
+      return
+    case OUTCOME.DONE_BEFORE:
+      writeOutcome(w, outcome.outcome)
+      return
   }
 }
 
@@ -122,11 +138,11 @@ export function readOutcome(r: ByteReader): Outcome {
       const verdicts = readVerdicts(r)
       return { type, verdicts, price: r.u8() === 1 ? readPrice(r, verdicts.length) : null }
     }
-    case OUTCOME.QUOTED: {
-      const count = r.u8()
-      const quotes: Quote[] = []
-      for (let i = 0; i < count; i++) quotes.push(readQuote(r))
-      return { type, quotes }
+    case OUTCOME.ACROSS: {
+      const count = r.varint()
+      const positions: Position[] = []
+      for (let i = 0; i < count; i++) positions.push(readPosition(r))
+      return { type, positions, outcome: readOutcome(r) }
     }
     case OUTCOME.RESERVATION: {
       const again = r.u8() === 1
@@ -187,6 +203,15 @@ export function readOutcome(r: ByteReader): Outcome {
         reservations: r.varint(),
         stateBytes: r.varint(),
       }
+    case OUTCOME.KEY_CLAIMED:
+      return { type, claimSeq: r.varint(), operation: r.range() }
+    case OUTCOME.KEY_ANSWERED:
+      return { type, answer: readRecordedAnswer(r) }
+    case OUTCOME.KEY_BUSY:
+    case OUTCOME.KEY_KEPT:
+      return { type }
+    case OUTCOME.DONE_BEFORE:
+      return { type, outcome: readOutcome(r) }
     default:
       assert(false, `outcome type ${type} is unknown`)
   }
@@ -226,30 +251,36 @@ function readVerdicts(r: ByteReader): Verdict[] {
   return verdicts
 }
 
-function writeQuote(w: ByteWriter, quote: Quote): void {
+export function writeQuote(w: ByteWriter, quote: Quote): void {
   w.varint(quote.ordinal + 1)
   writeRefusal(w, quote.refusal)
   w.text(quote.detail)
   w.varint(quote.retryAfterMs)
-  w.varint(quote.version)
-  w.u8(quote.offer === null ? 0 : 1)
-  if (quote.offer !== null) writeOffer(w, quote.offer)
+  const { rules } = quote
+  w.u8(rules === null ? 0 : 1)
+  if (rules === null) return
+  w.varint(rules.version)
+  w.varint(rules.updatedAtMs)
+  w.maybeVarint(rules.validUntilMs)
+  writeOffer(w, rules.offer)
 }
 
-function readQuote(r: ByteReader): Quote {
-  return {
-    ordinal: r.varint() - 1,
-    refusal: readRefusal(r),
-    detail: r.text(),
-    retryAfterMs: r.varint(),
-    version: r.varint(),
-    offer: r.u8() === 1 ? readOffer(r) : null,
-  }
+export function readQuote(r: ByteReader): Quote {
+  const ordinal = r.varint() - 1
+  const refusal = readRefusal(r)
+  const detail = r.text()
+  const retryAfterMs = r.varint()
+  return { ordinal, refusal, detail, retryAfterMs, rules: r.u8() === 1 ? readRules(r) : null }
+}
+
+function readRules(r: ByteReader): QuotedRules {
+  return { version: r.varint(), updatedAtMs: r.varint(), validUntilMs: r.maybeVarint(), offer: readOffer(r) }
 }
 
 function writeCoupons(w: ByteWriter, coupons: readonly NamedCoupon[]): void {
   w.u8(coupons.length)
   for (const coupon of coupons) {
+    w.u16(coupon.shard)
     w.varint(coupon.ordinal)
     w.text(coupon.code)
   }
@@ -258,6 +289,6 @@ function writeCoupons(w: ByteWriter, coupons: readonly NamedCoupon[]): void {
 function readCoupons(r: ByteReader): NamedCoupon[] {
   const count = r.u8()
   const coupons: NamedCoupon[] = []
-  for (let i = 0; i < count; i++) coupons.push({ ordinal: r.varint(), code: r.text() })
+  for (let i = 0; i < count; i++) coupons.push({ shard: r.u16(), ordinal: r.varint(), code: r.text() })
   return coupons
 }

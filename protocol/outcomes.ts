@@ -7,19 +7,25 @@
 import type { Bytes } from './bytes.ts'
 import type { CouponDefinition } from './coupon.ts'
 import type { PriceFact } from './price.ts'
+import type { RecordedAnswer } from './recorded-answer.ts'
 import type { RefusalCode } from './refusals.ts'
 import type { Offer } from '../engine/domain/offer.ts'
 
 export const OUTCOME = {
   REFUSED: 1,
   VALIDATED: 2,
-  QUOTED: 3,
   RESERVATION: 4,
   REDEMPTION: 5,
   COLUMNS: 6,
   RELEASED: 7,
   COUPON: 8,
   SHARD: 9,
+  ACROSS: 10,
+  KEY_CLAIMED: 20,
+  KEY_ANSWERED: 21,
+  KEY_BUSY: 22,
+  KEY_KEPT: 23,
+  DONE_BEFORE: 24,
 } as const
 
 /**
@@ -65,25 +71,30 @@ export interface Validated {
   readonly price: PriceFact | null
 }
 
-/** One coupon's side of a cart whose codes live on several shards. */
+/** One coupon's side of a cart whose codes may live on several shards. */
 export interface Quote {
+  /** -1: no such coupon. */
   readonly ordinal: number
   /** The first failing check, stacking left out; null: none. */
   readonly refusal: RefusalCode | null
   readonly detail: string
   /** When it may be worth another try; 0: not known. */
   readonly retryAfterMs: number
-  readonly version: number
   /** null: no such coupon. */
-  readonly offer: Offer | null
+  readonly rules: QuotedRules | null
 }
 
-export interface Quoted {
-  readonly type: typeof OUTCOME.QUOTED
-  readonly quotes: readonly Quote[]
+/** What holds for a coupon at the time of a quote, whoever asks. */
+export interface QuotedRules {
+  readonly version: number
+  /** Of the last change, on its shard's clock. */
+  readonly updatedAtMs: number
+  readonly validUntilMs: number | null
+  readonly offer: Offer
 }
 
 export interface NamedCoupon {
+  readonly shard: number
   readonly ordinal: number
   readonly code: string
 }
@@ -155,6 +166,14 @@ export interface CouponOutcome {
   readonly definition: CouponDefinition
 }
 
+/** An outcome to which several shards have contributed: the coordinating one has the position of the answer itself. */
+export interface AcrossOutcome<Text extends IdText = string> {
+  readonly type: typeof OUTCOME.ACROSS
+  /** Of the other shards, as they judged. */
+  readonly positions: readonly Position[]
+  readonly outcome: Outcome<Text>
+}
+
 /** Sizes of one shard, for metrics. Bytes are those of its tables as allocated. */
 export interface ShardOutcome {
   readonly type: typeof OUTCOME.SHARD
@@ -165,13 +184,48 @@ export interface ShardOutcome {
   readonly stateBytes: number
 }
 
+/** The key is the caller's: do the operation, under this name, and say what came of it. */
+export interface KeyClaimedOutcome {
+  readonly type: typeof OUTCOME.KEY_CLAIMED
+  readonly claimSeq: number
+  /** That of the first claim, where an earlier try ended without an answer. */
+  readonly operation: Bytes
+}
+
+/** The key was answered before; this is the answer. */
+export interface KeyAnsweredOutcome {
+  readonly type: typeof OUTCOME.KEY_ANSWERED
+  readonly answer: RecordedAnswer
+}
+
+/** A call with this key is under way: ask again shortly. */
+export interface KeyBusy {
+  readonly type: typeof OUTCOME.KEY_BUSY
+}
+
+/** What a claim came to is kept. */
+export interface KeyKept {
+  readonly type: typeof OUTCOME.KEY_KEPT
+}
+
+/** The operation of a keyed command was done before: what it did, as it stands now. */
+export interface DoneBefore<Text extends IdText = string> {
+  readonly type: typeof OUTCOME.DONE_BEFORE
+  readonly outcome: Outcome<Text>
+}
+
 export type Outcome<Text extends IdText = string> =
   | Refused
   | Validated
-  | Quoted
   | ReservationOutcome<Text>
   | RedemptionOutcome<Text>
   | ColumnsOutcome
   | Released
   | CouponOutcome
   | ShardOutcome
+  | AcrossOutcome<Text>
+  | KeyClaimedOutcome
+  | KeyAnsweredOutcome
+  | KeyBusy
+  | KeyKept
+  | DoneBefore<Text>

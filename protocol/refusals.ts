@@ -32,6 +32,7 @@ export const REFUSALS = {
   INVALID_TRANSITION: { number: 24, status: 409, rank: 3 },
   VERSION_CONFLICT: { number: 25, status: 412, rank: 2 },
   STORAGE_UNAVAILABLE: { number: 26, status: 503, rank: 0 },
+  IDEMPOTENCY_KEY_CONFLICT: { number: 30, status: 422, rank: 2 },
 } as const
 
 export type RefusalCode = keyof typeof REFUSALS

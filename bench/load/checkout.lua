@@ -2,9 +2,9 @@
 --
 --   wrk … http://127.0.0.1:PORT -- redeem|validate CODES TAG
 --
--- CODES is a file with one coupon code a line, walked in a circle; TAG makes users and orders of this run new. The
--- same script runs against the product and against the bare server, so the client costs both the same. Bodies must
--- stay equal, byte for byte, to those of redeem-request.ts; a test compares them.
+-- CODES is a file walked in a circle, a line a cart: one coupon code, or several with commas between them. TAG makes
+-- users and orders of this run new. The same script runs against the product and against the bare server, so the client
+-- costs both the same. Bodies must stay equal, byte for byte, to those of redeem-request.ts; a test compares them.
 
 local kind, tag
 local codes = {}
@@ -12,7 +12,7 @@ local number = 0
 
 function init(args)
   kind = args[1]
-  for line in io.lines(args[2]) do codes[#codes + 1] = line end
+  for line in io.lines(args[2]) do codes[#codes + 1] = line:gsub(",", '","') end
   tag = args[3]
   wrk.method = "POST"
   wrk.headers["Content-Type"] = "application/json"

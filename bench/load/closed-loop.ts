@@ -14,7 +14,7 @@ export type LoadTool = 'wrk' | 'autocannon'
 export interface ClosedLoopInput {
   readonly port: number
   readonly kind: 'redeem' | 'validate'
-  /** A file with one code a line, as `writeCodes` makes it. */
+  /** A file with one code a line, or several of one cart with commas between them, as `writeCodes` makes it. */
   readonly codesFile: string
   /** Makes users and orders of this run new. */
   readonly tag: string

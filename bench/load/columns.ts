@@ -19,6 +19,8 @@ export interface ColumnsInput {
   readonly rowsMax: number
   readonly framesInFlight: number
   readonly discountMinor: number
+  /** Users and orders are numbered from here, so that a second run on the same coupon has new ones; 0 when left out. */
+  readonly firstRow?: number
 }
 
 export interface ColumnsResult extends ColumnsTally {
@@ -40,7 +42,7 @@ export interface ColumnsResult extends ColumnsTally {
 const SILENCE_LIMIT_MS = 15_000
 
 export async function runColumns(input: ColumnsInput): Promise<ColumnsResult> {
-  const frames = encodeColumnsFrames({ ...input, firstRow: 0 })
+  const frames = encodeColumnsFrames({ ...input, firstRow: input.firstRow ?? 0 })
   const socket = await openWebSocket(input.port)
   try {
     return await new ColumnsRun(input, frames, socket).run()

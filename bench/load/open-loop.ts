@@ -30,9 +30,13 @@ export interface OpenLoopInput {
   readonly connections: number
   readonly drainSeconds: number
   readonly seed: number
+  /** Latencies are summed up for each stretch of so long too; left out: for the whole only. */
+  readonly sliceSeconds?: number
 }
 
 export interface OpenLoopResult {
+  /** Unix time at which the schedule began, its warm-up first. */
+  readonly startedAtMs: number
   /** Requests of the whole schedule, warm-up included. */
   readonly planned: number
   readonly sent: number
@@ -51,6 +55,8 @@ export interface OpenLoopResult {
   readonly sinceSend: LatencySummary
   /** How late requests left. */
   readonly sendLag: LatencySummary
+  /** From the intended send time, one for each stretch of the measured time by when requests were due. */
+  readonly slices: readonly LatencySummary[]
   /** Share of one core that the generator itself used. */
   readonly generatorCpu: number
 }
@@ -81,6 +87,7 @@ class OpenLoop {
   readonly #latency: Histogram = latencyHistogram()
   readonly #sinceSend: Histogram = latencyHistogram()
   readonly #sendLag: Histogram = latencyHistogram()
+  readonly #slices: Histogram[] = []
   readonly #all: Connection[] = []
   readonly #free: Connection[] = []
   readonly #errorKinds = new Map<string, number>()
@@ -124,6 +131,7 @@ class OpenLoop {
     const finished = new Promise<void>((resolve) => {
       this.#finish = resolve
     })
+    const startedAtMs = Date.now()
     this.#startMs = performance.now()
     const lengthMs = (this.#input.warmupSeconds + this.#input.seconds + this.#input.drainSeconds) * 1_000
     const giveUp = setTimeout(() => this.#finish(), lengthMs)
@@ -138,6 +146,7 @@ class OpenLoop {
     for (const connection of this.#all) connection.socket.destroy()
     const measuredMs = Math.max(this.#input.seconds * 1_000, this.#lastMeasuredReplyMs - this.#measuredFromMs)
     return {
+      startedAtMs,
       planned: this.#due.length,
       sent: this.#next,
       redeemed: this.#redeemed,
@@ -148,6 +157,7 @@ class OpenLoop {
       latency: summarise(this.#latency),
       sinceSend: summarise(this.#sinceSend),
       sendLag: summarise(this.#sendLag),
+      slices: this.#slices.map(summarise),
       generatorCpu: (cpu.user + cpu.system) / 1_000 / wallMs,
     }
   }
@@ -220,8 +230,17 @@ class OpenLoop {
   #settle(connection: Connection, nowMs: number): void {
     connection.busy = false
     if (connection.dueAtMs < this.#measuredFromMs) return
-    recordMs(this.#latency, nowMs - connection.dueAtMs)
+    this.#record(connection.dueAtMs, nowMs)
     recordMs(this.#sinceSend, nowMs - connection.sentAtMs)
+  }
+
+  #record(dueAtMs: number, nowMs: number): void {
+    recordMs(this.#latency, nowMs - dueAtMs)
+    const { sliceSeconds } = this.#input
+    if (sliceSeconds === undefined) return
+    const slice = Math.floor((dueAtMs - this.#measuredFromMs) / (sliceSeconds * 1_000))
+    while (this.#slices.length <= slice) this.#slices.push(latencyHistogram())
+    recordMs(this.#slices[slice] as Histogram, nowMs - dueAtMs)
   }
 
   #countError(kind: string, detail: string): void {
@@ -239,7 +258,7 @@ class OpenLoop {
     }
     for (; this.#next < this.#due.length; this.#next++) {
       const dueAtMs = this.#due[this.#next] as number
-      if (dueAtMs >= this.#measuredFromMs) recordMs(this.#latency, nowMs - dueAtMs)
+      if (dueAtMs >= this.#measuredFromMs) this.#record(dueAtMs, nowMs)
       this.#countError('not sent', 'no connection became free before the run ended')
     }
   }

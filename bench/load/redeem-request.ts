@@ -12,11 +12,11 @@ export const CURRENCY = 'EUR'
 
 const DIGITS = 8
 
-/** The body for one redemption; `number` makes the user and the order new. */
+/** The body for one redemption; `number` makes the user and the order new. Stacked codes have commas between them. */
 export function redeemBody(code: string, tag: string, number: number): string {
   const suffix = tag + String(number).padStart(DIGITS, '0')
   return (
-    `{"codes":["${code}"],"userId":"u${suffix}","orderId":"o${suffix}",` +
+    `{"codes":["${code.replaceAll(',', '","')}"],"userId":"u${suffix}","orderId":"o${suffix}",` +
     `"cart":{"currency":"${CURRENCY}","lines":[{"productId":"p1","quantity":1,"unitPrice":${LINE_AMOUNT_MINOR}}]}}`
   )
 }
@@ -25,7 +25,7 @@ export function redeemBody(code: string, tag: string, number: number): string {
 export function validateBody(code: string, tag: string, number: number): string {
   const suffix = tag + String(number).padStart(DIGITS, '0')
   return (
-    `{"codes":["${code}"],"userId":"u${suffix}",` +
+    `{"codes":["${code.replaceAll(',', '","')}"],"userId":"u${suffix}",` +
     `"cart":{"currency":"${CURRENCY}","lines":[{"productId":"p1","quantity":1,"unitPrice":${LINE_AMOUNT_MINOR}}]}}`
   )
 }

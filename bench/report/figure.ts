@@ -3,7 +3,18 @@
 // A missed target is a figure like any other and is printed as it is; a check that does not hold means that the
 // figures beside it are worth nothing, and ends the bench with an error.
 
-export const WORKLOADS = ['checkout', 'ceiling', 'columns', 'spread', 'recovery'] as const
+import type { Series } from './series.ts'
+
+export const WORKLOADS = [
+  'checkout',
+  'ceiling',
+  'stacked',
+  'columns',
+  'spread',
+  'recovery',
+  'read-model',
+  'held',
+] as const
 export type WorkloadName = (typeof WORKLOADS)[number]
 
 export interface Target {
@@ -14,8 +25,8 @@ export interface Target {
 export interface Figure {
   readonly name: string
   readonly value: number
-  /** `ms`, `/s`, `%` (a share of 1, printed as percent) or empty for a count. */
-  readonly unit: 'ms' | '/s' | '%' | ''
+  /** `ms`, `/s`, `%` (a share of 1, printed as percent), `×` (a ratio), `MiB`, `B` or empty for a count. */
+  readonly unit: 'ms' | '/s' | '%' | '×' | 'MiB' | 'MiB/min' | 'B' | ''
   readonly target: Target | null
 }
 
@@ -28,9 +39,12 @@ export interface Check {
 }
 
 export interface WorkloadReport {
-  readonly workload: WorkloadName
+  /** `peers` is a bench of its own. */
+  readonly workload: WorkloadName | 'peers'
   readonly figures: readonly Figure[]
   readonly checks: readonly Check[]
+  /** Written beside the results, as CSV. */
+  readonly series?: Series
   readonly detail: Readonly<Record<string, unknown>>
 }
 
@@ -42,6 +56,7 @@ export function atMost(value: number): Target {
   return { bound: 'atMost', value }
 }
 
+/** A figure that could not be measured (NaN) meets no target. */
 export function meets(figure: Figure): boolean {
   if (figure.target === null) return true
   return figure.target.bound === 'atLeast' ? figure.value >= figure.target.value : figure.value <= figure.target.value

@@ -15,6 +15,17 @@ export function failedChecks(reports: readonly WorkloadReport[]): string[] {
   )
 }
 
+/** The figures that miss their target, in words. */
+export function shortFigures(reports: readonly WorkloadReport[]): string[] {
+  return reports
+    .flatMap((report) => report.figures)
+    .filter((figure) => !meets(figure))
+    .map((figure) => {
+      const [name, value, target] = figureRow(figure) as [string, string, string]
+      return `${name}: ${value} instead of ${target}`
+    })
+}
+
 function figureRow(figure: Figure): string[] {
   const { target } = figure
   if (target === null) return [figure.name, formatValue(figure.value, figure.unit), '', '', '']
@@ -33,7 +44,11 @@ function checkWords(check: Check): string {
 }
 
 function formatValue(value: number, unit: Figure['unit']): string {
+  if (Number.isNaN(value)) return 'not measured'
   if (unit === 'ms') return `${value.toFixed(2)} ms`
+  if (unit === 'B') return `${value.toFixed(1)} B`
+  if (unit === 'MiB' || unit === 'MiB/min') return `${value.toFixed(1)} ${unit}`
+  if (unit === '×') return `${value.toFixed(2)} ×`
   if (unit === '%') return `${(value * 100).toFixed(1)} %`
   return `${Math.round(value).toLocaleString('en')}${unit === '/s' ? ' /s' : ''}`
 }

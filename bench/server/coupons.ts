@@ -36,14 +36,41 @@ export async function createCoupons(baseUrl: string, codes: readonly string[]): 
   await eachOf(codes, async (code) => await createCoupon(baseUrl, code, 'once'))
 }
 
+/** Creates a coupon of 10 % without any limit, which combines with others. Returns the shard that owns it. */
+export async function createStackableCoupon(baseUrl: string, code: string): Promise<number> {
+  const answer = await fetch(`${baseUrl}/v1/coupons`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ code, type: 'PERCENT', value: PERCENT, stacking: 'STACKABLE' }),
+  })
+  const text = await answer.text()
+  if (answer.status !== 201) throw new Error(`coupon ${code}: ${answer.status} ${text.slice(0, 300)}`)
+  // shard:seq@timeMs
+  const shard = /^(\d+):/.exec(answer.headers.get('x-tearoff-position') ?? '')?.[1]
+  if (shard === undefined) throw new Error(`coupon ${code}: the answer names no position`)
+  return Number(shard)
+}
+
+export interface CouponCounters {
+  readonly uses: number
+  /** Held by reservations that are open. */
+  readonly reserved: number
+}
+
 /** How often a coupon has been redeemed, as the server says. */
 export async function couponUses(baseUrl: string, code: string): Promise<number> {
+  return (await couponCounters(baseUrl, code)).uses
+}
+
+export async function couponCounters(baseUrl: string, code: string): Promise<CouponCounters> {
   const answer = await fetch(`${baseUrl}/v1/coupons/${code}`)
   const text = await answer.text()
   if (answer.status !== 200) throw new Error(`coupon ${code}: ${answer.status} ${text.slice(0, 300)}`)
-  const { uses } = JSON.parse(text) as { uses?: unknown }
-  if (typeof uses !== 'number') throw new Error(`coupon ${code} has no uses: ${text.slice(0, 300)}`)
-  return uses
+  const { uses, reserved } = JSON.parse(text) as { uses?: unknown; reserved?: unknown }
+  if (typeof uses !== 'number' || typeof reserved !== 'number') {
+    throw new Error(`coupon ${code} has no counters: ${text.slice(0, 300)}`)
+  }
+  return { uses, reserved }
 }
 
 /** The uses of many coupons together. */

@@ -8,6 +8,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createServer } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as pause } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
+import { ServerLog } from './server-log.ts'
 import { endChild, ended, track } from '../children.ts'
 import { READY_TIME_LIMIT_MS, STOP_TIME_LIMIT_MS } from '../sizes.ts'
 
@@ -17,9 +19,19 @@ export interface ReplayReport {
   readonly elapsedMs: number
 }
 
+export interface ProductOptions {
+  /** Settings of the product by their environment names; they win over the caller's. */
+  readonly settings?: Readonly<Record<string, string>>
+  /** A built module that is loaded before the product, in its process. */
+  readonly preload?: string
+}
+
 export interface Product {
+  readonly pid: number
   readonly port: number
   readonly baseUrl: string
+  /** What it says, line by line. */
+  readonly log: ServerLog
   /** From the start of the process to the first 200 of `/readyz`. */
   readonly readyMs: number
   readonly replay: ReplayReport | null
@@ -46,23 +58,28 @@ export function callerSettings(): Record<string, string> {
 }
 
 /** Starts the built entry and waits until it is ready. */
-export async function startProduct(entry: string, dataDir: string): Promise<Product> {
+export async function startProduct(entry: string, dataDir: string, options: ProductOptions = {}): Promise<Product> {
   const port = await freePort()
+  const preload = options.preload === undefined ? [] : ['--import', pathToFileURL(options.preload).href]
   const startMs = performance.now()
   const child = track(
-    spawn(process.execPath, [entry, 'serve'], {
+    spawn(process.execPath, [...preload, entry, 'serve'], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
         ...process.env,
+        ...options.settings,
         TEAROFF_HOST: '127.0.0.1',
         TEAROFF_PORT: String(port),
         TEAROFF_DATA_DIR: dataDir,
         TEAROFF_AUTH: 'off',
-        TEAROFF_LOG_LEVEL: 'warn',
+        TEAROFF_LOG_LEVEL: 'info',
       },
     }),
   )
   const lastWords = keepLastWords(child)
+  const log = new ServerLog()
+  child.stdout?.on('data', (chunk: Buffer) => log.feed(chunk.toString()))
+  child.once('exit', (code, signal) => log.end(`the server ended (${signal ?? code})`))
   const baseUrl = `http://127.0.0.1:${port}`
   let replay: ReplayReport | null
   try {
@@ -72,8 +89,10 @@ export async function startProduct(entry: string, dataDir: string): Promise<Prod
     throw new Error(`the server did not become ready: ${(cause as Error).message}\n${lastWords()}`, { cause })
   }
   return {
+    pid: child.pid as number,
     port,
     baseUrl,
+    log,
     readyMs: performance.now() - startMs,
     replay,
     stop: async () => {

@@ -5,74 +5,59 @@
  *     coupon       uses + reserved ≤ maxUses after every event; a user takes no more than maxUsesPerUser
  *     reservation  ends once; gives back what it held; is redeemed by its own user, in time unless said to be late
  *     redemption   one for each coupon and order; inside the coupon's window, while it is enabled, by whom it is for
+ *
+ * What calls over several shards took here is kept in audit-branches.ts.
  */
+import type { BranchEvent } from './audit-branch-events.ts'
+import { type Branch, nameOf, ShardBranches } from './audit-branches.ts'
+import { type AuditedRedemption, CouponAccount, isSameSet } from './audit-coupon.ts'
 import { AuditFault } from './audit-cursor.ts'
 import type { AuditEvent, CouponTerms } from './audit-events.ts'
 
-export interface AuditedRedemption {
-  readonly orderId: string
-  readonly userId: string
-  readonly shard: number
-  /** Of the event; with the shard it is the redemption's id. */
-  readonly seq: number
-  readonly atMs: number
-  readonly discountMinor: number
-  reversed: boolean
-}
-
-export interface AuditedCoupon {
-  readonly couponId: string
-  readonly code: string
-  /** As they are at the end of the log; null: unlimited. */
-  maxUses: number | null
-  maxUsesPerUser: number | null
-  uses: number
-  reserved: number
-  /** The most that was ever used and reserved at once. */
-  maxSeen: number
-  readonly redemptions: AuditedRedemption[]
-}
-
-interface Account extends AuditedCoupon {
-  terms: CouponTerms
-  isEnabled: boolean
-  /** Uses and holds before this sequence do not count against the limit per user. */
-  countedFromSeq: number
-  readonly takenByUser: Map<string, number>
-  readonly seqOfOrder: Map<string, number>
-}
-
 interface OpenReservation {
   readonly seq: number
-  readonly accounts: readonly Account[]
+  /** Of what took the capacity: the reservation itself, or its transaction where it has coupons on other shards. */
+  readonly heldSeq: number
+  readonly accounts: readonly CouponAccount[]
   readonly userId: string
+  /** null: all its coupons live here. */
+  readonly branch: Branch | null
   expiresAtMs: number
 }
 
 interface Redemption {
-  readonly accounts: readonly Account[]
+  readonly heldSeq: number
+  readonly accounts: readonly CouponAccount[]
   readonly parts: readonly AuditedRedemption[]
   readonly userId: string
+  readonly branch: Branch | null
   isReversed: boolean
 }
 
 type Reserved = Extract<AuditEvent, { kind: 'reserved' }>
 type Redeemed = Extract<AuditEvent, { kind: 'redeemed' }>
 type Reversed = Extract<AuditEvent, { kind: 'reversed' }>
+type BranchRedeemed = Extract<BranchEvent, { kind: 'branchRedeemed' }>
+type BranchReversed = Extract<BranchEvent, { kind: 'branchReversed' }>
 
 export class ShardAccounts {
-  readonly coupons: Account[] = []
+  readonly coupons: CouponAccount[] = []
+  readonly branches: ShardBranches
   private readonly shard: number
   private readonly fault: (sentence: string) => void
   private readonly open = new Map<number, OpenReservation>()
   /** Reservations that ran out: only these can be redeemed late. */
   private readonly overdue = new Map<number, OpenReservation>()
   private readonly redemptions = new Map<number, Redemption>()
+  /** Those that another shard coordinates, by its shard and their sequence there. */
+  private readonly redemptionsElsewhere = new Map<string, Redemption>()
+  private readonly seqOfOperation = new Map<string, number>()
   private rememberedFromSeq = 0
 
   constructor(shard: number, fault: (sentence: string) => void) {
     this.shard = shard
     this.fault = fault
+    this.branches = new ShardBranches(shard, fault)
   }
 
   /** Books one event. Faults that leave the books usable are told, others are thrown as AuditFault. */
@@ -82,7 +67,7 @@ export class ShardAccounts {
         this.create(event.coupon, event.terms, seq)
         return
       case 'changed':
-        this.change(this.account(event.coupon), event.terms, seq)
+        this.account(event.coupon).change(event.terms, seq)
         return
       case 'switched':
         this.account(event.coupon).isEnabled = event.isEnabled
@@ -97,7 +82,7 @@ export class ShardAccounts {
         this.openReservation(event.reservation, 'is priced again')
         return
       case 'retimed':
-        this.openReservation(event.reservation, 'gets another time').expiresAtMs = event.expiresAtMs
+        this.retime(event.reservation, event.expiresAtMs, seq)
         return
       case 'released':
         this.release(event.reservation, event.isOverdue, seq, atMs)
@@ -106,94 +91,157 @@ export class ShardAccounts {
         this.redeem(event, seq, atMs)
         return
       case 'reversed':
-        this.reverse(event)
+        this.reverse(event, seq)
         return
       case 'forgotten':
         this.rememberedFromSeq = event.beforeSeq
         return
       case 'clockDiffered':
+      case 'aboutKeys':
+        return
+      case 'operation':
+        this.operate(event.name, seq)
+        return
+      default:
+        this.bookBranch(event, seq, atMs)
+    }
+  }
+
+  private bookBranch(event: BranchEvent, seq: number, atMs: number): void {
+    switch (event.kind) {
+      case 'branchPrepared':
+        this.branches.prepare(event, this.accounts(event.coupons), seq, atMs)
+        return
+      case 'branchAborted':
+        this.branches.abort(event.transaction, seq)
+        return
+      case 'branchReserved': {
+        const branch = this.branches.settle(event.transaction, 'reserved', event.reservation)
+        branch.expiresAtMs = event.expiresAtMs
+        this.checkReserved(branch)
+        return
+      }
+      case 'branchRedeemed':
+        this.redeemBranch(event, seq, atMs)
+        return
+      case 'branchRetimed':
+        this.branches.retime(event.transaction, event.expiresAtMs)
+        return
+      case 'branchReleased':
+        this.branches.release(event.transaction)
+        return
+      case 'branchReversed':
+        this.reverseBranch(event)
+        return
+      case 'delivered':
+        this.branches.deliver(event)
         return
     }
+  }
+
+  private operate(name: string, seq: number): void {
+    const before = this.seqOfOperation.get(name)
+    if (before !== undefined) this.fault(`operation ${name} was done at ${before} and again at ${seq}`)
+    this.seqOfOperation.set(name, seq)
   }
 
   private create(ordinal: number, terms: CouponTerms, seq: number): void {
     if (ordinal !== this.coupons.length)
       throw new AuditFault(`coupon ${ordinal} is made where ${this.coupons.length} is next`)
-    this.coupons.push({
-      couponId: idOf('cpn_', this.shard, ordinal),
-      code: terms.code,
-      maxUses: terms.maxUses,
-      maxUsesPerUser: terms.maxUsesPerUser,
-      uses: 0,
-      reserved: 0,
-      maxSeen: 0,
-      redemptions: [],
-      terms,
-      isEnabled: true,
-      countedFromSeq: seq,
-      takenByUser: new Map(),
-      seqOfOrder: new Map(),
-    })
-  }
-
-  private change(account: Account, terms: CouponTerms, seq: number): void {
-    if (terms.code !== account.code) this.fault(`${account.code} becomes ${terms.code}: a code never changes`)
-    if (account.terms.maxUsesPerUser === null && terms.maxUsesPerUser !== null) {
-      account.countedFromSeq = seq
-      account.takenByUser.clear()
-    }
-    account.terms = terms
-    account.maxUses = terms.maxUses
-    account.maxUsesPerUser = terms.maxUsesPerUser
-    this.checkLimit(account)
+    this.coupons.push(new CouponAccount(idOf('cpn_', this.shard, ordinal), ordinal, terms, seq, this.fault))
   }
 
   private reserve(event: Reserved, seq: number, atMs: number): void {
-    const accounts = event.coupons.map((coupon) => this.account(coupon))
+    const accounts = this.accounts(event.coupons)
+    const { userId, orderId, expiresAtMs, stack } = event
+    if (stack !== null) {
+      const branch = this.branches.decide(stack, 'reserved', seq, { accounts, userId, orderId })
+      if (branch.kept !== null) throw new AuditFault(`transaction ${nameOf(branch.transaction)} was to redeem`)
+      branch.expiresAtMs = expiresAtMs
+      this.checkReserved(branch)
+      this.open.set(seq, { seq, heldSeq: branch.heldSeq, accounts, userId, branch, expiresAtMs })
+      return
+    }
     for (const account of accounts) {
-      this.checkTerms(account, event.userId, atMs)
-      if (account.terms.validUntilMs !== null && event.expiresAtMs > account.terms.validUntilMs) {
+      for (const sentence of account.termFaults(userId, atMs)) this.fault(sentence)
+      if (account.validUntilMs !== null && expiresAtMs > account.validUntilMs) {
         this.fault(`${account.code}: a reservation outlives the coupon`)
       }
-      account.reserved++
-      this.take(account, event.userId)
-      this.checkLimit(account)
+      account.hold(userId)
     }
-    this.open.set(seq, { seq, accounts, userId: event.userId, expiresAtMs: event.expiresAtMs })
+    this.open.set(seq, { seq, heldSeq: seq, accounts, userId, branch: null, expiresAtMs })
+  }
+
+  /** Against the terms as they were when the capacity was taken: a change since then ends it by an event of its own. */
+  private checkReserved({ termFaults, endsAtMs, expiresAtMs, accounts }: Branch): void {
+    for (const sentence of termFaults) this.fault(sentence)
+    if (endsAtMs !== null && expiresAtMs > endsAtMs) {
+      this.fault(`${accounts.map(({ code }) => code).join(', ')}: a reservation outlives the coupon`)
+    }
+  }
+
+  private retime(seq: number, expiresAtMs: number, retimedSeq: number): void {
+    const reservation = this.openReservation(seq, 'gets another time')
+    reservation.expiresAtMs = expiresAtMs
+    const { branch } = reservation
+    if (branch === null) return
+    branch.expiresAtMs = expiresAtMs
+    this.branches.told.set(retimedSeq, { branch, what: 'retimed' })
   }
 
   private release(seq: number, isOverdue: boolean, endSeq: number, atMs: number): void {
     const reservation = this.openReservation(seq, 'is released')
     if (isOverdue && atMs < reservation.expiresAtMs)
       this.fault(`reservation ${seq} ran out at ${endSeq}, before its time`)
-    this.giveBackHolds(reservation)
+    this.open.delete(seq)
+    const { branch, accounts, userId, heldSeq } = reservation
+    if (branch === null) for (const account of accounts) account.letGo(userId, heldSeq)
+    else {
+      this.branches.release(branch.transaction)
+      this.branches.told.set(endSeq, { branch, what: 'released' })
+    }
     if (isOverdue) this.overdue.set(seq, reservation)
   }
 
   private redeem(event: Redeemed, seq: number, atMs: number): void {
-    const accounts = event.coupons.map((coupon) => this.account(coupon))
+    const accounts = this.accounts(event.coupons)
+    const { userId, orderId, stack, isLate } = event
     const reservation = event.reservation === 0 ? null : this.reservationOf(event, atMs)
-    const { userId, orderId } = event
     if (reservation !== null && (reservation.userId !== userId || !isSameSet(reservation.accounts, accounts))) {
       this.fault(`sequence ${seq}: a reservation is redeemed by another user or for other coupons than it was made`)
     }
-    const isTakenNow = reservation === null || event.isLate
+    const branch = stack === null ? null : this.branches.decide(stack, 'redeemed', seq, { accounts, userId, orderId })
+    if ((branch?.kept ?? null) !== (isLate ? null : (reservation?.branch ?? null))) {
+      this.fault(`sequence ${seq}: another reservation is redeemed than the transaction kept`)
+    }
+    if (branch !== null) {
+      if (!isLate) for (const sentence of branch.termFaults) this.fault(sentence)
+      if (branch.kept !== null) branch.kept.end = 'redeemed'
+      branch.isLate = isLate
+      branch.amounts = event.price.amounts
+    }
+    const amounts = branch === null ? event.price.amounts : this.amountsHere(branch)
     const parts = accounts.map((account, index): AuditedRedemption => {
-      if (reservation === null) this.checkTerms(account, userId, atMs)
-      this.checkOrder(account, orderId, seq)
-      account.uses++
-      if (isTakenNow) this.take(account, userId)
-      else if ((reservation?.seq ?? 0) < account.countedFromSeq) count(account.takenByUser, userId, 1)
-      this.checkLimit(account)
-      const discountMinor = event.price.amounts[index] ?? 0
+      const discountMinor = amounts[index] ?? 0
       const part = { orderId, userId, shard: this.shard, seq, atMs, discountMinor, reversed: false }
-      account.redemptions.push(part)
+      if (branch !== null) account.useBranch(part, seq, this.rememberedFromSeq)
+      else if (reservation !== null && !isLate) {
+        account.useHeld(part, seq, this.rememberedFromSeq, reservation.heldSeq)
+      } else {
+        if (reservation === null) for (const sentence of account.termFaults(userId, atMs)) this.fault(sentence)
+        account.use(part, seq, this.rememberedFromSeq)
+      }
       return part
     })
-    this.redemptions.set(seq, { accounts, parts, userId, isReversed: false })
+    const heldSeq = branch?.heldSeq ?? seq
+    this.redemptions.set(seq, { heldSeq, accounts, parts, userId, branch, isReversed: false })
   }
 
-  /** The reservation that a redemption names, ended by it. */
+  private amountsHere({ coupons, amounts }: Branch): number[] {
+    return amounts.filter((_, i) => coupons[i]?.shard === this.shard)
+  }
+
+  /** The reservation that a redemption names, ended by it. Its hold is given back by the use. */
   private reservationOf(event: Redeemed, atMs: number): OpenReservation {
     if (event.isLate) {
       const overdue = this.overdue.get(event.reservation)
@@ -203,28 +251,70 @@ export class ShardAccounts {
       return overdue
     }
     const reservation = this.openReservation(event.reservation, 'is redeemed')
-    if (atMs >= reservation.expiresAtMs) this.fault(`reservation ${event.reservation} is redeemed after its time`)
+    // Over several shards the time was judged when it was prepared: from then on the reservation does not run out.
+    if (reservation.branch === null && atMs >= reservation.expiresAtMs)
+      this.fault(`reservation ${event.reservation} is redeemed after its time`)
     this.open.delete(event.reservation)
-    for (const account of reservation.accounts) account.reserved--
     return reservation
   }
 
-  private reverse({ redemption: seq, userId, coupons, givesUseBack }: Reversed): void {
+  private redeemBranch(event: BranchRedeemed, seq: number, atMs: number): void {
+    const { transaction, redemption, userId, orderId, amounts } = event
+    const branch = this.branches.settle(transaction, 'redeemed', redemption)
+    const accounts = this.accounts(event.coupons)
+    if (branch.userId !== userId || branch.orderId !== orderId || !isSameSet(branch.accounts, accounts)) {
+      this.fault(`transaction ${nameOf(transaction)} ends otherwise than it was prepared`)
+    }
+    // In the order of the accounts, whatever the order of the event.
+    branch.amounts = branch.accounts.map((account) => amounts[accounts.indexOf(account)] ?? -1)
+    if (branch.kept !== null) branch.kept.end = 'redeemed'
+    const parts = accounts.map((account, index): AuditedRedemption => {
+      const discountMinor = amounts[index] ?? 0
+      const { shard } = transaction
+      const part = { orderId, userId, shard, seq: redemption, atMs, discountMinor, reversed: false }
+      account.useBranch(part, seq, this.rememberedFromSeq)
+      return part
+    })
+    const name = nameOf({ shard: transaction.shard, seq: redemption })
+    const { heldSeq } = branch
+    this.redemptionsElsewhere.set(name, { heldSeq, accounts, parts, userId, branch, isReversed: false })
+  }
+
+  private reverse({ redemption: seq, userId, coupons, givesUseBack, stack }: Reversed, reversedSeq: number): void {
     const redemption = this.redemptions.get(seq)
     if (redemption === undefined) throw new AuditFault(`redemption ${seq} is reversed and does not exist`)
-    if (redemption.isReversed) this.fault(`redemption ${seq} is reversed twice`)
-    const accounts = coupons.map((coupon) => this.account(coupon))
+    const { branch, heldSeq } = redemption
+    const others = branch === null ? null : { heldSeq, shards: branch.shards }
+    if (JSON.stringify(stack) !== JSON.stringify(others)) {
+      this.fault(`the reversal of redemption ${seq} names other shards than the redemption`)
+    }
+    if (branch !== null) this.branches.told.set(reversedSeq, { branch, what: 'reversed' })
+    this.giveBack(redemption, String(seq), userId, this.accounts(coupons), givesUseBack)
+  }
+
+  private reverseBranch(event: BranchReversed): void {
+    const name = nameOf(event.redemption)
+    const redemption = this.redemptionsElsewhere.get(name)
+    if (redemption === undefined) throw new AuditFault(`redemption ${name} is reversed and does not exist`)
+    if (redemption.heldSeq !== event.heldSeq) this.fault(`the reversal of redemption ${name} names another hold`)
+    this.giveBack(redemption, name, event.userId, this.accounts(event.coupons), event.givesUseBack)
+  }
+
+  private giveBack(
+    redemption: Redemption,
+    name: string,
+    userId: string,
+    accounts: readonly CouponAccount[],
+    givesUseBack: boolean,
+  ): void {
+    if (redemption.isReversed) this.fault(`redemption ${name} is reversed twice`)
     if (redemption.userId !== userId || !isSameSet(redemption.accounts, accounts)) {
-      this.fault(`the reversal of redemption ${seq} names another user or other coupons`)
+      this.fault(`the reversal of redemption ${name} names another user or other coupons`)
     }
     redemption.isReversed = true
+    if (redemption.branch !== null) redemption.branch.reversal = { givesUseBack }
     for (const part of redemption.parts) part.reversed = true
-    if (!givesUseBack) return
-    for (const account of redemption.accounts) {
-      account.uses--
-      if (account.uses < 0) this.fault(`${account.code} has fewer than no uses`)
-      if (seq > account.countedFromSeq) count(account.takenByUser, userId, -1)
-    }
+    if (givesUseBack) for (const account of redemption.accounts) account.giveUseBack(userId, redemption.heldSeq)
   }
 
   private openReservation(seq: number, what: string): OpenReservation {
@@ -233,65 +323,15 @@ export class ShardAccounts {
     return reservation
   }
 
-  private giveBackHolds(reservation: OpenReservation): void {
-    this.open.delete(reservation.seq)
-    for (const account of reservation.accounts) {
-      account.reserved--
-      if (reservation.seq > account.countedFromSeq) count(account.takenByUser, reservation.userId, -1)
-    }
+  private accounts(coupons: readonly number[]): CouponAccount[] {
+    return coupons.map((coupon) => this.account(coupon))
   }
 
-  /** One more for the user: the only moment at which a limit per user can be broken. */
-  private take(account: Account, userId: string): void {
-    const taken = count(account.takenByUser, userId, 1)
-    const { maxUsesPerUser } = account.terms
-    if (maxUsesPerUser !== null && taken > maxUsesPerUser) {
-      this.fault(`${account.code}: a user has it ${taken} times, and the limit for a user is ${maxUsesPerUser}`)
-    }
-  }
-
-  private checkLimit(account: Account): void {
-    const taken = account.uses + account.reserved
-    if (taken > account.maxSeen) account.maxSeen = taken
-    const { maxUses } = account.terms
-    if (maxUses !== null && taken > maxUses) {
-      this.fault(`${account.code}: ${account.uses} used and ${account.reserved} reserved, and the limit is ${maxUses}`)
-    }
-  }
-
-  private checkTerms(account: Account, userId: string, atMs: number): void {
-    const { validFromMs, validUntilMs, userId: onlyUser } = account.terms
-    if (!account.isEnabled) this.fault(`${account.code} was taken while it was disabled`)
-    if (validFromMs !== null && atMs < validFromMs) this.fault(`${account.code} was taken before it began`)
-    if (validUntilMs !== null && atMs >= validUntilMs) this.fault(`${account.code} was taken after it had expired`)
-    if (onlyUser !== null && onlyUser !== userId) this.fault(`${account.code} was taken by somebody it is not for`)
-  }
-
-  /** Once for each order, for as long as orders are remembered. */
-  private checkOrder(account: Account, orderId: string, seq: number): void {
-    const earlier = account.seqOfOrder.get(orderId)
-    if (earlier !== undefined && earlier >= this.rememberedFromSeq) {
-      this.fault(`${account.code}: one order redeemed it twice, at ${earlier} and ${seq}`)
-    }
-    account.seqOfOrder.set(orderId, seq)
-  }
-
-  private account(ordinal: number): Account {
+  private account(ordinal: number): CouponAccount {
     const account = this.coupons[ordinal]
     if (account === undefined) throw new AuditFault(`there is no coupon ${ordinal} yet`)
     return account
   }
-}
-
-function count(counts: Map<string, number>, key: string, more: number): number {
-  const counted = (counts.get(key) ?? 0) + more
-  if (counted === 0) counts.delete(key)
-  else counts.set(key, counted)
-  return counted
-}
-
-function isSameSet(a: readonly Account[], b: readonly Account[]): boolean {
-  return a.length === b.length && a.every((account) => b.includes(account))
 }
 
 const ID_DIGITS = '0123456789abcdefghjkmnpqrstvwxyz'

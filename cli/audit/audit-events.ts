@@ -4,6 +4,14 @@
  *
  *     entry   │len varint│type u8│fields …│len│type│fields …│        type 0 is no event: it moves the time on
  */
+import {
+  type BranchEvent,
+  branchEventIn,
+  type ReversedStackRead,
+  reversedStackIn,
+  type StackRead,
+  stackIn,
+} from './audit-branch-events.ts'
 import { AuditCursor, AuditFault } from './audit-cursor.ts'
 
 /** What of a coupon's definition says who may have it, how often and when. */
@@ -19,7 +27,7 @@ export interface CouponTerms {
 export interface PriceRead {
   readonly subtotalMinor: number
   readonly shippingMinor: number
-  /** One for each coupon. */
+  /** One for each coupon, those of other shards too. */
   readonly amounts: readonly number[]
 }
 
@@ -35,6 +43,8 @@ export type AuditEvent =
       readonly orderId: string | null
       readonly expiresAtMs: number
       readonly price: PriceRead | null
+      /** null: all its coupons live here. */
+      readonly stack: StackRead | null
     }
   | {
       readonly kind: 'repriced'
@@ -53,6 +63,7 @@ export type AuditEvent =
       readonly userId: string
       readonly orderId: string
       readonly price: PriceRead
+      readonly stack: StackRead | null
     }
   | {
       readonly kind: 'reversed'
@@ -60,15 +71,25 @@ export type AuditEvent =
       readonly coupons: readonly number[]
       readonly userId: string
       readonly givesUseBack: boolean
+      readonly stack: ReversedStackRead | null
     }
+  | BranchEvent
   | { readonly kind: 'forgotten'; readonly beforeSeq: number }
   | { readonly kind: 'clockDiffered' }
+  /** A call with a key, its answer, or the end of remembering these: nothing that a coupon's books hold. */
+  | { readonly kind: 'aboutKeys' }
+  /** What stands before it was done for a call with a key; the name in hexadecimal digits. */
+  | { readonly kind: 'operation'; readonly name: string }
 
 const TIME_MOVED_ON = 0
 const DEFINITION_LAYOUT = 1
 const SWITCH_KINDS_MAX = 2
 const RELEASED_AS_OVERDUE = 1
 const RELEASE_KINDS_MAX = 2
+const DONE_KINDS_MAX = 3
+
+/** Over several shards these events have types of their own. */
+const SEVERAL_SHARDS = { RESERVED: 21, REDEEMED: 26, REVERSED: 27 } as const
 
 /** The events of an entry in `bytes[start, end)`, each with its time. Throws AuditFault. */
 export function* eventsOf(
@@ -113,7 +134,9 @@ function decode(type: number, from: AuditCursor): AuditEvent {
       return { kind: 'windowPassed', coupon }
     }
     case 5:
-      return reservedIn(from)
+      return reservedIn(from, false)
+    case SEVERAL_SHARDS.RESERVED:
+      return reservedIn(from, true)
     case 6: {
       const reservation = from.varint()
       const coupons = couponsIn(from)
@@ -128,36 +151,75 @@ function decode(type: number, from: AuditCursor): AuditEvent {
       return { kind: 'released', reservation, isOverdue }
     }
     case 9:
-      return redeemedIn(from)
-    case 10: {
-      const redemption = from.varint()
-      const coupons = couponsIn(from)
-      const userId = from.text()
-      from.text()
-      return { kind: 'reversed', redemption, coupons, userId, givesUseBack: from.isSaid() }
-    }
+      return redeemedIn(from, false)
+    case SEVERAL_SHARDS.REDEEMED:
+      return redeemedIn(from, true)
+    case 10:
+      return reversedIn(from, false)
+    case SEVERAL_SHARDS.REVERSED:
+      return reversedIn(from, true)
     case 11:
       return { kind: 'forgotten', beforeSeq: from.varint() }
     case 12:
       from.varint()
       from.varint()
       return { kind: 'clockDiffered' }
-    default:
+    case 22:
+      from.textOrNone()
+      from.text()
+      from.part(from.varint())
+      operationIn(from)
+      return { kind: 'aboutKeys' }
+    case 23:
+      from.textOrNone()
+      from.text()
+      from.varint()
+      if (from.isSaid()) skipAnswer(from)
+      return { kind: 'aboutKeys' }
+    case 24: {
+      const name = operationIn(from)
+      kindIn(from, DONE_KINDS_MAX)
+      from.varint()
+      from.isSaid()
+      return { kind: 'operation', name }
+    }
+    case 25:
+      from.varint()
+      return { kind: 'aboutKeys' }
+    default: {
+      const event = branchEventIn(type, from)
+      if (event !== null) return event
       throw new AuditFault(`there is no event of type ${type}; was the log written by a later version?`)
+    }
   }
 }
 
-function reservedIn(from: AuditCursor): AuditEvent {
+function operationIn(from: AuditCursor): string {
+  const part = from.part(from.varint())
+  let name = ''
+  while (!part.isAtEnd) name += part.byte().toString(16).padStart(2, '0')
+  return name
+}
+
+/** Status, body, position, location, etag, and when to come back. */
+function skipAnswer(from: AuditCursor): void {
+  from.short()
+  for (let i = 0; i < 4; i++) from.text()
+  from.varint()
+}
+
+function reservedIn(from: AuditCursor, isStacked: boolean): AuditEvent {
   const coupons = couponsIn(from)
   const userId = from.text()
   const orderId = from.isSaid() ? from.text() : null
   const expiresAtMs = from.varint()
-  const price = from.isSaid() ? priceIn(from, coupons.length) : null
-  return { kind: 'reserved', coupons, userId, orderId, expiresAtMs, price }
+  const stack = isStacked ? stackIn(from) : null
+  const price = from.isSaid() ? priceIn(from, stack?.coupons.length ?? coupons.length) : null
+  return { kind: 'reserved', coupons, userId, orderId, expiresAtMs, price, stack }
 }
 
 /** Flags: 1 there was a reservation, 2 it had run out, 4 several coupons. */
-function redeemedIn(from: AuditCursor): AuditEvent {
+function redeemedIn(from: AuditCursor, isStacked: boolean): AuditEvent {
   const flags = from.byte()
   if (flags > 7) throw new AuditFault(`a redemption has the flags ${flags}`)
   const reservation = flags % 2 === 1 ? from.varint() : 0
@@ -165,7 +227,19 @@ function redeemedIn(from: AuditCursor): AuditEvent {
   const coupons = flags >= 4 ? couponsIn(from) : [from.varint()]
   const userId = from.text()
   const orderId = from.text()
-  return { kind: 'redeemed', reservation, isLate, coupons, userId, orderId, price: priceIn(from, coupons.length) }
+  const stack = isStacked ? stackIn(from) : null
+  const price = priceIn(from, stack?.coupons.length ?? coupons.length)
+  return { kind: 'redeemed', reservation, isLate, coupons, userId, orderId, price, stack }
+}
+
+function reversedIn(from: AuditCursor, isStacked: boolean): AuditEvent {
+  const redemption = from.varint()
+  const coupons = couponsIn(from)
+  const userId = from.text()
+  from.text()
+  const givesUseBack = from.isSaid()
+  const stack = isStacked ? reversedStackIn(from) : null
+  return { kind: 'reversed', redemption, coupons, userId, givesUseBack, stack }
 }
 
 function couponsIn(from: AuditCursor): number[] {

@@ -1,16 +1,19 @@
 /**
  * The audit: reads a log from its files up and tells what really happened, and whether any promise was broken.
  *
- *     files ─▶ pages ─▶ records (CRC) ─▶ entries by shard (sequence, chain of hashes) ─▶ events ─▶ books ─▶ Audit
+ *     files ─▶ pages ─▶ records (CRC) ─▶ entries by shard (sequence, chain of hashes) ─▶ events ─▶ books ─┬─▶ Audit
+ *                                                            calls over several shards, all or none ─▶ stacks ─┘
  *
  * It shares no code with the engine, the protocol or the persistence: a mistake there cannot be repeated here. It never
  * writes, and it is meant for the directory of a server that has ended, however it ended.
  */
-import { type AuditedCoupon, ShardAccounts } from './audit-accounts.ts'
+import { ShardAccounts } from './audit-accounts.ts'
+import type { AuditedCoupon } from './audit-coupon.ts'
 import { AuditFault } from './audit-cursor.ts'
 import { eventsOf } from './audit-events.ts'
 import { chainedBytes, type EntryPlace, NO_HASH, readEntries } from './audit-records.ts'
 import { segmentsOf } from './audit-segments.ts'
+import { stackFindings } from './audit-stacks.ts'
 
 export interface AuditedShard {
   readonly entries: number
@@ -28,8 +31,18 @@ export interface Audit {
   readonly records: number
   readonly entries: number
   readonly events: number
+  /**
+   * What calls over several shards leave open at the end of the log, as sentences: a server that was stopped in the middle of
+   * them will end them when it comes back. Known only where the whole log could be read.
+   */
+  readonly open: readonly string[]
   /** Sentences; none: every promise was kept. */
   readonly faults: readonly string[]
+}
+
+export interface AuditOptions {
+  /** Nothing was under way when the log ended, so that anything left open is a fault. */
+  readonly isSettled: boolean
 }
 
 /** More faults than this are counted, not kept. */
@@ -51,15 +64,22 @@ class Faults {
 }
 
 /** Everything about the log of a data directory. Throws AuditFault only where there is no log. */
-export function auditLog(dataDir: string): Audit {
+export function auditLog(dataDir: string, { isSettled }: AuditOptions = { isSettled: false }): Audit {
   const faults = new Faults()
-  const table = readEntries(segmentsOf(dataDir, faults.add), faults.add)
+  let isWhole = true
+  const damage = (sentence: string): void => {
+    isWhole = false
+    faults.add(sentence)
+  }
+  const table = readEntries(segmentsOf(dataDir, damage), damage)
   const coupons = new Map<string, AuditedCoupon>()
   const shards = new Map<number, AuditedShard>()
+  const books = new Map<number, ShardAccounts>()
   try {
     for (const [shard, entries] of table.shards) {
       const accounts = new ShardAccounts(shard, (sentence) => faults.add(`shard ${shard}: ${sentence}`))
-      shards.set(shard, replayShard(shard, entries, accounts, faults.add))
+      books.set(shard, accounts)
+      shards.set(shard, replayShard(shard, entries, accounts, { fault: faults.add, damage }))
       for (const coupon of accounts.coupons) {
         if (coupons.has(coupon.code)) faults.add(`the code ${coupon.code} exists twice`)
         coupons.set(coupon.code, coupon)
@@ -68,9 +88,14 @@ export function auditLog(dataDir: string): Audit {
   } finally {
     for (const segment of table.segments) segment.close()
   }
+  // Where a part of the log is missing, shards that contradict each other say nothing more.
+  const { faults: disagreements, open } = isWhole ? stackFindings(books) : { faults: [], open: [] }
+  for (const sentence of disagreements) faults.add(sentence)
+  if (isSettled) for (const sentence of open) faults.add(sentence)
   return {
     coupons,
     shards,
+    open,
     segments: table.segments.length,
     records: table.records,
     entries: total(shards, ({ entries }) => entries),
@@ -79,12 +104,18 @@ export function auditLog(dataDir: string): Audit {
   }
 }
 
+interface Sinks {
+  readonly fault: (sentence: string) => void
+  /** What follows it was not read. */
+  readonly damage: (sentence: string) => void
+}
+
 /** Books a shard's entries in order, up to the first that cannot be read. */
 function replayShard(
   shard: number,
   entries: readonly EntryPlace[],
   accounts: ShardAccounts,
-  fault: (sentence: string) => void,
+  { fault, damage }: Sinks,
 ): AuditedShard {
   let hash = NO_HASH
   let seq = 0
@@ -107,7 +138,7 @@ function replayShard(
       read++
     } catch (error) {
       if (!(error instanceof AuditFault)) throw error
-      fault(`shard ${shard}, after sequence ${seq}: ${error.message}; what follows was not read`)
+      damage(`shard ${shard}, after sequence ${seq}: ${error.message}; what follows was not read`)
       break
     }
   }

@@ -5,6 +5,7 @@
  *     lanes/00/000001.mdb    page 0, 1   meta: the last two roots; the newer counts, or the one that the seal names
  *              000001.opened page n      24 bytes of head (page u64 · txn u64 · pad u16 · flags u16 · lower u16 · upper u16),
  *              000001.sealed             offsets of nodes u16 …, nodes at these offsets behind the head
+ *     archive/00/…           the same files, moved there when they are old
  *
  *     node   bytes of data u32 · flags u16 · bytes of key u16 · key u32 · data       in a branch the first 6 bytes are a page
  *     flag 1 of a node: the data is u64, the first of a run of pages with the record behind one head
@@ -37,21 +38,33 @@ const KIND_MASK = 15
 const ON_PAGES_OF_ITS_OWN = 1
 const TWO_32 = 2 ** 32
 
-/** The segments by lane and number. Missing ones are told to `fault`. */
+/**
+ * The segments by lane and number, wherever they lie: one that is found in the archive is whole there, even where its lane
+ * still has it. Missing ones are told to `fault`.
+ */
 export function segmentsOf(dataDir: string, fault: (sentence: string) => void): SegmentFile[] {
-  const lanes = join(dataDir, 'lanes')
-  if (!existsSync(lanes)) throw new AuditFault(`${dataDir} holds no log`)
+  const places = [join(dataDir, 'archive'), join(dataDir, 'lanes')].filter((directory) => existsSync(directory))
+  if (places.length === 0) throw new AuditFault(`${dataDir} holds no log`)
   const segments: SegmentFile[] = []
-  for (const laneName of readdirSync(lanes).sort()) {
-    const directory = join(lanes, laneName)
-    const names = readdirSync(directory)
-    const numbers = numbersOf(names, '.mdb')
+  const laneNames = new Set(places.flatMap((directory) => readdirSync(directory)))
+  for (const laneName of [...laneNames].sort()) {
+    const directories = places.map((place) => join(place, laneName)).filter((directory) => existsSync(directory))
+    const paths = new Map<number, string>()
+    const opened = new Set<number>()
+    for (const directory of directories) {
+      const names = readdirSync(directory)
+      for (const segment of numbersOf(names, '.mdb')) {
+        if (!paths.has(segment)) paths.set(segment, join(directory, fileName(segment)))
+      }
+      for (const segment of numbersOf(names, '.opened')) opened.add(segment)
+    }
+    const numbers = [...paths.keys()].sort((one, other) => one - other)
     for (const [index, segment] of numbers.entries()) {
       if (segment !== index + 1) fault(`lane ${laneName}: segment ${index + 1} is missing`)
-      segments.push({ lane: Number(laneName), segment, path: join(directory, fileName(segment)) })
+      segments.push({ lane: Number(laneName), segment, path: paths.get(segment) ?? '' })
     }
-    for (const opened of numbersOf(names, '.opened')) {
-      if (!numbers.includes(opened)) fault(`lane ${laneName}: segment ${opened} was written and is missing`)
+    for (const segment of opened) {
+      if (!paths.has(segment)) fault(`lane ${laneName}: segment ${segment} was written and is missing`)
     }
   }
   return segments

@@ -14,9 +14,30 @@ import {
   type Redeemed,
   type RedemptionReversed,
   type Reserved,
+  type Stack,
+  type StackedCoupon,
 } from '../../protocol/events.ts'
+import {
+  abortBranch,
+  endClaim,
+  forgetBranch,
+  openStack,
+  prepareBranch,
+  reserveBranch,
+  retime,
+  useBranch,
+} from './branches.ts'
+import {
+  applyBranchRedeemed,
+  applyBranchReversed,
+  applyDelivered,
+  releaseBranch,
+  retimeBranch,
+} from './apply-branch.ts'
+import { applyKeyEvent, forgetMinutes } from './apply-key.ts'
 import { closeReservation, openReservation, rowOfReservation } from './holds.ts'
-import { Key, saltedInto, type ShardState } from './state.ts'
+import { Key, type ShardState } from './state.ts'
+import { giveUsesBack, useOnce } from './uses.ts'
 
 const MINUTE_MS = 60_000
 
@@ -56,20 +77,53 @@ export function apply(state: ShardState, event: Event, timeMs: number): void {
       return
     }
     case EVENT.RESERVATION_RETIMED:
-      applyRetimed(state, event.reservationSeq, event.expiresAtMs)
+      applyRetimed(state, event.reservationSeq, event.expiresAtMs, seq)
       return
     case EVENT.RESERVATION_RELEASED:
-      closeReservation(state, event.reservationSeq, seq)
+      applyReleased(state, event.reservationSeq, seq)
       return
     case EVENT.REDEMPTION_REVERSED:
       applyReversed(state, event, seq)
       return
     case EVENT.ORDERS_FORGOTTEN:
       state.rememberedFromSeq = event.beforeSeq
-      while (state.minutes.length > 0 && (state.minutes[0] as { seq: number }).seq < event.beforeSeq)
-        state.minutes.shift()
+      forgetMinutes(state)
+      return
+    case EVENT.KEY_CLAIMED:
+    case EVENT.KEY_ANSWERED:
+    case EVENT.OPERATION_DONE:
+    case EVENT.KEYS_FORGOTTEN:
+      applyKeyEvent(state, event, seq)
       return
     case EVENT.CLOCK_DIFFERED:
+      return
+    case EVENT.BRANCH_PREPARED:
+      state.hashUser(event.user, state.userKey)
+      if (event.order !== null) state.hashOrder(event.order, state.orderKey)
+      prepareBranch(state, event, seq)
+      return
+    case EVENT.BRANCH_ABORTED: {
+      const { shards } = abortBranch(state, event.txn)
+      if (shards.length > 0) state.outbox.set(seq, shards)
+      return
+    }
+    case EVENT.BRANCH_RESERVED:
+      reserveBranch(state, event.txn, event.expiresAtMs)
+      return
+    case EVENT.BRANCH_REDEEMED:
+      applyBranchRedeemed(state, event, seq)
+      return
+    case EVENT.BRANCH_RETIMED:
+      retimeBranch(state, event)
+      return
+    case EVENT.BRANCH_RELEASED:
+      releaseBranch(state, event)
+      return
+    case EVENT.BRANCH_REVERSED:
+      applyBranchReversed(state, event, seq)
+      return
+    case EVENT.MESSAGES_DELIVERED:
+      applyDelivered(state, event)
       return
   }
 }
@@ -77,20 +131,29 @@ export function apply(state: ShardState, event: Event, timeMs: number): void {
 /** The hot one: the keys of user and order are already in the state's hand. */
 export function applyRedeemed(state: ShardState, event: Redeemed, timeMs: number): void {
   const seq = advance(state, timeMs)
+  if (event.stack !== null) endTransaction(state, event, event.stack, seq)
   if (event.reservationSeq !== 0 && !event.late) closeReservation(state, event.reservationSeq, seq)
   else if (event.late) recloseReservation(state, event.reservationSeq, seq)
-  const { coupons, orders } = state.tables
   const ordinals = event.ordinals
   for (let i = 0; i < ordinals.length; i++) {
     const ordinal = ordinals[i] as number
-    const uses = coupons.uses.get(ordinal) + 1
-    coupons.uses.set(ordinal, uses)
-    const { maxUses, maxUsesPerUser } = state.definition(ordinal)
-    if (maxUses !== null) assert(uses + coupons.reserved.get(ordinal) <= maxUses, 'a coupon was used beyond its limit')
-    if (maxUsesPerUser !== null) countUse(state, ordinal, state.userKey, 1)
-    saltedInto(state.orderKey, coupons.salt, ordinal, key)
-    orders.setRecord(orders.findOrInsert(key.k0, key.k1, key.k2, key.k3), 0, 0, seq)
+    useOnce(state, ordinal, isCounted(state, ordinal, event.stack), seq)
   }
+}
+
+/** What the transaction has taken here is free for the uses that follow, and the other shards are to be told. */
+function endTransaction(state: ShardState, event: Redeemed, stack: Stack, seq: number): void {
+  const takes = event.reservationSeq === 0 || event.late
+  const { shards } = takes ? useBranch(state, { shard: state.shard, seq: stack.txnSeq }) : endClaim(state, stack.txnSeq)
+  if (!takes) state.stacks.delete(event.reservationSeq)
+  state.outbox.set(seq, shards)
+}
+
+/** A use whose capacity was taken before the limit per user began does not count under it, as its hold did not. */
+function isCounted(state: ShardState, ordinal: number, stack: Stack | null): boolean {
+  if (stack === null) return true
+  const { heldSeq } = stack.coupons.find((each) => each.shard === state.shard) as StackedCoupon
+  return heldSeq > state.tables.coupons.userLimitSinceSeq.get(ordinal)
 }
 
 function advance(state: ShardState, timeMs: number): number {
@@ -104,16 +167,6 @@ function advance(state: ShardState, timeMs: number): number {
   return seq
 }
 
-function countUse(state: ShardState, ordinal: number, userKey: Key, more: 1 | -1): void {
-  const { users, coupons } = state.tables
-  saltedInto(userKey, coupons.userSalt, ordinal, key)
-  const slot = users.findOrInsert(key.k0, key.k1, key.k2, key.k3)
-  const uses = users.uses(slot) + more
-  assert(uses >= 0, 'a counter of a user fell below zero')
-  if (uses === 0 && users.held(slot) === 0) users.remove(slot)
-  else users.setUses(slot, uses)
-}
-
 function applyCreated(state: ShardState, event: CouponCreated, seq: number, timeMs: number): void {
   const { coupons, codes } = state.tables
   const ordinal = coupons.rows.alloc()
@@ -124,6 +177,7 @@ function applyCreated(state: ShardState, event: CouponCreated, seq: number, time
   state.setDefinition(ordinal, event.definition)
   coupons.uses.set(ordinal, 0)
   coupons.reserved.set(ordinal, 0)
+  coupons.endless.set(ordinal, 0)
   coupons.version.set(ordinal, 1)
   coupons.disabled.set(ordinal, 0)
   coupons.createdAtMs.set(ordinal, timeMs)
@@ -172,21 +226,32 @@ function nextEdgeMs(definition: CouponDefinition, timeMs: number): number | null
 function applyReserved(state: ShardState, event: Reserved, seq: number, timeMs: number): void {
   state.hashUser(event.user, state.userKey)
   if (event.order !== null) state.hashOrder(event.order, state.orderKey)
-  openReservation(state, event, seq, timeMs)
+  if (event.stack === null) {
+    openReservation(state, event, seq, timeMs)
+    return
+  }
+  openStack(state, event, event.stack.txnSeq, seq, timeMs)
+  tellOthers(state, seq, seq)
 }
 
-function applyRetimed(state: ShardState, reservationSeq: number, expiresAtMs: number): void {
-  const { holds, coupons } = state.tables
+function applyRetimed(state: ShardState, reservationSeq: number, expiresAtMs: number, seq: number): void {
   const head = rowOfReservation(state, reservationSeq)
   assert(head >= 0, 'a retimed reservation is not open')
-  state.expiries = holds.byShard.remove(state.expiries, head)
-  for (let row = head; row >= 0; row = holds.nextHold.get(row)) {
-    const ordinal = holds.ordinal.get(row)
-    const root = holds.byCoupon.remove(coupons.holds.get(ordinal), row)
-    holds.expiresAtMs.set(row, expiresAtMs)
-    coupons.holds.set(ordinal, holds.byCoupon.insert(root, row))
-  }
-  state.expiries = holds.byShard.insert(state.expiries, head)
+  state.tables.holds.untilMs.set(head, expiresAtMs)
+  retime(state, head, expiresAtMs)
+  tellOthers(state, reservationSeq, seq)
+}
+
+function applyReleased(state: ShardState, reservationSeq: number, seq: number): void {
+  tellOthers(state, reservationSeq, seq)
+  if (state.stacks.delete(reservationSeq)) forgetBranch(state, rowOfReservation(state, reservationSeq))
+  closeReservation(state, reservationSeq, seq)
+}
+
+/** Where the reservation has coupons on other shards, these have to act on the event at `seq`. */
+function tellOthers(state: ShardState, reservationSeq: number, seq: number): void {
+  const stack = state.stacks.get(reservationSeq)
+  if (stack !== undefined) state.outbox.set(seq, stack.shards)
 }
 
 /** A late redemption of a reservation that had run out: what closed it is now the redemption. */
@@ -198,16 +263,11 @@ function recloseReservation(state: ShardState, reservationSeq: number, seq: numb
 }
 
 function applyReversed(state: ShardState, event: RedemptionReversed, seq: number): void {
-  const { coupons, reversals } = state.tables
+  const { reversals } = state.tables
   state.hashSeq(event.redemptionSeq, key)
   reversals.setRecord(reversals.findOrInsert(key.k0, key.k1, key.k2, key.k3), 0, 0, seq)
+  if (event.stack !== null) state.outbox.set(seq, event.stack.shards)
   if (!event.returnUse) return
   state.hashUser(event.user, state.userKey)
-  for (const ordinal of event.ordinals) {
-    const uses = coupons.uses.get(ordinal) - 1
-    assert(uses >= 0, 'uses of a coupon fell below zero')
-    coupons.uses.set(ordinal, uses)
-    const counted = event.redemptionSeq > coupons.userLimitSinceSeq.get(ordinal)
-    if (counted && state.definition(ordinal).maxUsesPerUser !== null) countUse(state, ordinal, state.userKey, -1)
-  }
+  giveUsesBack(state, event.ordinals, event.stack === null ? event.redemptionSeq : event.stack.heldSeq)
 }

@@ -9,6 +9,7 @@ import type { ChangeCoupon, CreateCoupon, SwitchCoupon } from '../../protocol/co
 import type { CouponDefinition } from '../../protocol/coupon.ts'
 import { EVENT, type Event } from '../../protocol/events.ts'
 import { OUTCOME } from '../../protocol/outcomes.ts'
+import { isEndless } from './branches.ts'
 import { answered, decided, type Decision, refused, resolve } from './decision.ts'
 import { reservedAt } from './holds.ts'
 import type { ShardState } from './state.ts'
@@ -131,6 +132,9 @@ function changed(
 /** What becomes of the reservation behind a hold when its coupon gets this definition. */
 function consequence(state: ShardState, row: number, definition: CouponDefinition, nowMs: number): Event | null {
   const { holds, coupons } = state.tables
+  const head = holds.head.get(row)
+  // What this shard's clock must not let go is brought to an end by whoever may (engine/shard/coordinator.ts).
+  if (isEndless(state, head)) return null
   const reservationSeq = holds.seq.get(row)
   const expiresAtMs = holds.expiresAtMs.get(row)
   const endsMs = definition.validUntilMs ?? Number.POSITIVE_INFINITY

@@ -4,78 +4,34 @@
  * What is no longer in the tables is looked up in the log: a reservation by the event that began it, its end by the event that
  * closed it. An overdue reservation is treated as run out, and a command on it logs its release first.
  */
+import { assert } from '../../protocol/assert.ts'
 import type { Bytes } from '../../protocol/bytes.ts'
 import type { ExtendReservation, RedeemReservation, Release, Reverse } from '../../protocol/commands.ts'
-import { EVENT, type Event, type Reserved } from '../../protocol/events.ts'
+import { EVENT, type ReversedStack, type Stack } from '../../protocol/events.ts'
 import { OUTCOME, type Verdict } from '../../protocol/outcomes.ts'
 import type { PriceFact } from '../../protocol/price.ts'
 import { type RefusalCode, REFUSALS } from '../../protocol/refusals.ts'
 import {
+  beingRedeemed,
   decideRedeemHeld,
+  isOrderClaimed,
   orderAlreadyRedeemed,
-  priceAt,
+  orderInDoubt,
   redeemed,
-  releaseOf,
-  releasesInTheWay,
 } from './decide-checkout.ts'
-import { answered, decided, type Decision, LAST_EVENT, refused } from './decision.ts'
-import { closingOf, rowOfReservation } from './holds.ts'
+import { isUndecided } from './branches.ts'
+import { answered, decided, type Decision, HAND_OVER, LAST_EVENT, refused } from './decision.ts'
 import { type Asker, refusalDetail, refusalOfLimits, retryAfterMs } from './judge.ts'
 import { RESERVATION_MAX_MS } from './limits.ts'
-import { judgeRetry, redemptionAt, reversalOf } from './retry.ts'
+import { priceAt } from './held-price.ts'
+import { releaseOf, releasesBeforeLate } from './overdue.ts'
+import { judgeRetry, reversalOf } from './retry.ts'
+import { type Standing, standingOf } from './standing.ts'
 import { type History, Key, type ShardState } from './state.ts'
 
 const orderOfReservation = new Key()
 
-/** How a reservation stands at `nowMs`. `head` is -1 unless it is in the tables, which an overdue one still is. */
-export type Standing =
-  | { readonly status: 'RESERVED'; readonly begin: Reserved; readonly head: number }
-  | {
-      readonly status: 'EXPIRED'
-      readonly begin: Reserved
-      readonly head: number
-      readonly priceSeq: number
-      /** When it ran out, which an extension may have put off. */
-      readonly expiresAtMs: number
-    }
-  | {
-      readonly status: 'ENDED_WITH_COUPON'
-      readonly begin: Reserved
-      readonly closingSeq: number
-      readonly priceSeq: number
-    }
-  | { readonly status: 'RELEASED'; readonly begin: Reserved; readonly closingSeq: number; readonly priceSeq: number }
-  | { readonly status: 'REDEEMED'; readonly begin: Reserved; readonly closingSeq: number }
-
-/** null: there is no such reservation, or it is too long ago to be remembered. */
-export function standingOf(state: ShardState, seq: number, nowMs: number, history: History): Standing | null {
-  const past = seq >= 1 && seq <= state.seq ? history.at(seq) : null
-  if (past === null || past.event.type !== EVENT.RESERVED) return null
-  const begin = past.event
-  const { holds } = state.tables
-  const head = rowOfReservation(state, seq)
-  if (head >= 0) {
-    const expiresAtMs = holds.expiresAtMs.get(head)
-    return expiresAtMs <= nowMs
-      ? { status: 'EXPIRED', begin, head, priceSeq: holds.priceSeq.get(head), expiresAtMs }
-      : { status: 'RESERVED', begin, head }
-  }
-  const closing = closingOf(state, seq)
-  const end = closing === null ? null : history.at(closing.seq)
-  if (closing === null || end === null) return null
-  if (end.event.type === EVENT.REDEEMED) return { status: 'REDEEMED', begin, closingSeq: closing.seq }
-  if (end.event.type !== EVENT.RESERVATION_RELEASED) return null
-  const { seq: closingSeq, priceSeq } = closing
-  switch (end.event.cause) {
-    case 'EXPIRED':
-      return { status: 'EXPIRED', begin, head: -1, priceSeq, expiresAtMs: end.event.expiresAtMs }
-    case 'COUPON_EXPIRED':
-      return { status: 'ENDED_WITH_COUPON', begin, closingSeq, priceSeq }
-    case 'RELEASED':
-      return { status: 'RELEASED', begin, closingSeq, priceSeq }
-  }
-}
-
+const HANDED_OVER: Decision = answered({ type: HAND_OVER })
 const NOT_FOUND: Decision = refused('RESERVATION_NOT_FOUND', 'there is no such reservation')
 const WAS_REDEEMED: Decision = refused('RESERVATION_CLOSED', 'the reservation was redeemed')
 const WAS_RELEASED: Decision = refused('RESERVATION_CLOSED', 'the reservation was given back')
@@ -89,15 +45,15 @@ export function decideRedeemReservation(
 ): Decision {
   const standing = standingOf(state, command.reservationSeq, nowMs, history)
   if (standing === null) return NOT_FOUND
-  const { user, order: reservedFor, ordinals } = standing.begin
+  const { user, order: reservedFor, ordinals, stack } = standing.begin
   const { order, cart } = command
   state.hashUser(user, state.userKey)
   state.hashOrder(order, state.orderKey)
+  if (isOrderClaimed(state, ordinals)) return orderInDoubt(state, ordinals)
   const earlier = orderAlreadyRedeemed(state, ordinals)
   if (earlier !== 0) {
-    // A late redemption took the reserved price whatever cart was brought, so its retry is not held against that cart.
-    const judgedCart = redemptionAt(history, earlier).late ? null : cart
-    return judgeRetry(state, history, earlier, user, ordinals, judgedCart)
+    const judgedCart = wasLate(history, earlier) ? null : cart
+    return judgeRetry(state, history, earlier, user, ordinals, stack?.coupons ?? null, judgedCart)
   }
   if (standing.status === 'REDEEMED') return WAS_REDEEMED
   if (standing.status === 'RELEASED') return WAS_RELEASED
@@ -106,6 +62,7 @@ export function decideRedeemReservation(
     return refused('ORDER_CONFLICT', 'the reservation was made for another order')
   }
   if (standing.status === 'RESERVED') {
+    if (stack !== null) return HANDED_OVER
     return decideRedeemHeld(state, standing.head, ordinals, user, order, cart, history)
   }
   if (!command.allowLate)
@@ -114,7 +71,17 @@ export function decideRedeemReservation(
   if (price === null) {
     return refused('RESERVATION_EXPIRED', 'the reservation has run out and has no price; redeem with codes and a cart')
   }
-  return decideRedeemLate(state, command, standing, price, nowMs)
+  if (stack === null) return decideRedeemLate(state, command, standing, price, nowMs)
+  // The other shards let go of what has run out before they are asked whether it fits again.
+  return standing.head < 0
+    ? HANDED_OVER
+    : decided([releaseOf(state, command.reservationSeq, nowMs)], HANDED_OVER.answer)
+}
+
+/** A late redemption took the reserved price whatever cart was brought, so its retry is not held against that cart. */
+function wasLate(history: History, seq: number): boolean {
+  const event = history.at(seq)?.event
+  return event?.type === EVENT.REDEEMED && event.late
 }
 
 /** After its time, at the reserved price, if the capacity is still there. */
@@ -148,8 +115,8 @@ function decideRedeemLate(
       verdicts,
     })
   }
-  const events = releasesOf(state, standing.head, command.reservationSeq, ordinals, nowMs)
-  events.push(redeemed(command.reservationSeq, true, ordinals, user, command.order, price))
+  const events = releasesBeforeLate(state, standing.head, command.reservationSeq, ordinals, nowMs)
+  events.push(redeemed(command.reservationSeq, true, ordinals, user, command.order, price, null))
   return decided(events, { type: OUTCOME.REDEMPTION, seq: LAST_EVENT, replayed: false })
 }
 
@@ -163,20 +130,6 @@ function firstByRank(refusals: readonly (RefusalCode | null)[]): number {
     rank = REFUSALS[refusal].rank
   }
   return first
-}
-
-/** Its own release first, where the sweep has not come to it yet, and then what else stands in the way. */
-function releasesOf(
-  state: ShardState,
-  head: number,
-  reservationSeq: number,
-  ordinals: readonly number[],
-  nowMs: number,
-): Event[] {
-  const others = releasesInTheWay(state, ordinals, nowMs)
-  if (head < 0) return others
-  const isOwn = (event: Event) => event.type === EVENT.RESERVATION_RELEASED && event.reservationSeq === reservationSeq
-  return [releaseOf(state, reservationSeq, nowMs), ...others.filter((event) => !isOwn(event))]
 }
 
 function isSameOrder(state: ShardState, reservedFor: Bytes): boolean {
@@ -198,6 +151,7 @@ export function decideRelease(state: ShardState, command: Release, nowMs: number
   if (standing === null) return NOT_FOUND
   if (standing.status === 'REDEEMED') return WAS_REDEEMED
   if (standing.status === 'RESERVED') {
+    if (isUndecided(state, standing.head)) return beingRedeemed()
     const expiresAtMs = state.tables.holds.expiresAtMs.get(standing.head)
     return decided([{ type: EVENT.RESERVATION_RELEASED, reservationSeq, cause: 'RELEASED', expiresAtMs }], RELEASED)
   }
@@ -220,6 +174,7 @@ export function decideExtendReservation(
   if (standing.status === 'REDEEMED') return WAS_REDEEMED
   if (standing.status === 'RELEASED') return WAS_RELEASED
   if (standing.status !== 'RESERVED') return refused('RESERVATION_EXPIRED', 'the reservation has run out')
+  if (standing.begin.stack !== null) return HANDED_OVER
   const { holds } = state.tables
   const presentMs = holds.expiresAtMs.get(standing.head)
   let wantedMs = Math.min(nowMs + command.ttlSeconds * 1000, holds.startedAtMs.get(standing.head) + RESERVATION_MAX_MS)
@@ -241,5 +196,18 @@ export function decideReverse(state: ShardState, command: Reverse, history: Hist
   if (reversalOf(state, seq) !== 0) return answered(shown)
   const { ordinals, user } = past.event
   const { reason, returnUse } = command
-  return decided([{ type: EVENT.REDEMPTION_REVERSED, redemptionSeq: seq, ordinals, user, reason, returnUse }], shown)
+  const stack = reversedStack(state, past.event.stack)
+  return decided(
+    [{ type: EVENT.REDEMPTION_REVERSED, redemptionSeq: seq, ordinals, user, reason, returnUse, stack }],
+    shown,
+  )
+}
+
+function reversedStack(state: ShardState, stack: Stack | null): ReversedStack | null {
+  if (stack === null) return null
+  const own = stack.coupons.find(({ shard }) => shard === state.shard)
+  assert(own !== undefined, 'a redemption is coordinated by a shard that has none of its coupons')
+  const shards = new Set(stack.coupons.map(({ shard }) => shard))
+  shards.delete(state.shard)
+  return { heldSeq: own.heldSeq, shards: [...shards].sort((a, b) => a - b) }
 }

@@ -4,13 +4,21 @@
  * tells the readers of the log. It works in slices, so that it never holds up a command for long.
  */
 import { EVENT, type Event } from '../../protocol/events.ts'
-import { releaseOf } from './decide-checkout.ts'
+import { remembersKeys } from './apply-key.ts'
+import { releaseOf } from './overdue.ts'
 import type { ShardState } from './state.ts'
 
 /**
- * At most `budget` events that are due at `nowMs`. Orders whose minute began before `forgetBeforeMs` are forgotten.
+ * At most `budget` events that are due at `nowMs`. Orders whose minute began before `forgetBeforeMs` are forgotten, keys
+ * and operations likewise before `forgetKeysBeforeMs`.
  */
-export function decideSweep(state: ShardState, nowMs: number, forgetBeforeMs: number, budget: number): Event[] {
+export function decideSweep(
+  state: ShardState,
+  nowMs: number,
+  forgetBeforeMs: number,
+  forgetKeysBeforeMs: number,
+  budget: number,
+): Event[] {
   const { holds, coupons } = state.tables
   const events: Event[] = []
   let head = holds.byShard.firstUpTo(state.expiries, nowMs)
@@ -24,25 +32,44 @@ export function decideSweep(state: ShardState, nowMs: number, forgetBeforeMs: nu
   }
   const beforeSeq = forgettableSeq(state, forgetBeforeMs)
   if (beforeSeq > state.rememberedFromSeq) events.push({ type: EVENT.ORDERS_FORGOTTEN, beforeSeq })
+  const keysBeforeSeq = forgettableKeySeq(state, forgetKeysBeforeMs)
+  if (keysBeforeSeq > state.keysRememberedFromSeq) {
+    events.push({ type: EVENT.KEYS_FORGOTTEN, beforeSeq: keysBeforeSeq })
+  }
   return events
 }
 
 /** Whether a sweep at `nowMs` would find something. Cheap enough for every turn. */
-export function sweepIsDue(state: ShardState, nowMs: number, forgetBeforeMs: number): boolean {
+export function sweepIsDue(
+  state: ShardState,
+  nowMs: number,
+  forgetBeforeMs: number,
+  forgetKeysBeforeMs: number,
+): boolean {
   const { holds, coupons } = state.tables
   if (holds.byShard.firstUpTo(state.expiries, nowMs) >= 0) return true
   if (coupons.edges.firstUpTo(state.edges, nowMs) >= 0) return true
-  return forgettableSeq(state, forgetBeforeMs) > state.rememberedFromSeq
+  if (forgettableSeq(state, forgetBeforeMs) > state.rememberedFromSeq) return true
+  return forgettableKeySeq(state, forgetKeysBeforeMs) > state.keysRememberedFromSeq
 }
 
-/** Events before this belong to minutes that began before `forgetBeforeMs`, whole minutes only. */
+/** A shard that remembers no key logs no horizon for them. */
+function forgettableKeySeq(state: ShardState, forgetBeforeMs: number): number {
+  return remembersKeys(state) ? forgettableSeq(state, forgetBeforeMs) : 0
+}
+
+/**
+ * Events before this belong to minutes that began before `forgetBeforeMs`, whole minutes only. Looked up by halves: with two
+ * horizons there may be a week of minutes before the one that is wanted.
+ */
 function forgettableSeq(state: ShardState, forgetBeforeMs: number): number {
   const { minutes } = state
-  let seq = 0
-  for (let i = 1; i < minutes.length; i++) {
-    const minute = minutes[i] as { timeMs: number; seq: number }
-    if (minute.timeMs > forgetBeforeMs) break
-    seq = minute.seq
+  let low = 0
+  let high = minutes.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((minutes[middle] as { timeMs: number }).timeMs <= forgetBeforeMs) low = middle + 1
+    else high = middle
   }
-  return seq
+  return low < 2 ? 0 : (minutes[low - 1] as { seq: number }).seq
 }

@@ -9,8 +9,9 @@ import { COMMAND, type Command } from '../../protocol/commands.ts'
 import { OUTCOME } from '../../protocol/outcomes.ts'
 import { decideChange, decideCreate, decideSwitch } from './decide-coupon.ts'
 import { decideCheckout } from './decide-checkout.ts'
+import { asOperation, decideAnswerKey, decideClaim, decideDoneBefore } from './decide-key.ts'
 import { decideExtendReservation, decideRedeemReservation, decideRelease, decideReverse } from './decide-reservation.ts'
-import { answered, type Decision, refused, resolve } from './decision.ts'
+import { answered, type Decision, HAND_OVER, refused, resolve } from './decision.ts'
 import type { History, ShardState } from './state.ts'
 import { isRedemption, isReservation } from './show.ts'
 
@@ -19,7 +20,6 @@ export function decide(state: ShardState, command: Command, nowMs: number, histo
     case COMMAND.REDEEM:
     case COMMAND.VALIDATE:
     case COMMAND.RESERVE:
-    case COMMAND.QUOTE:
       return decideCheckout(state, command, nowMs, history)
     case COMMAND.REDEEM_RESERVATION:
       return decideRedeemReservation(state, command, nowMs, history)
@@ -58,7 +58,22 @@ export function decide(state: ShardState, command: Command, nowMs: number, histo
         reservations: state.tables.open.size,
         stateBytes: state.bytes,
       })
+    case COMMAND.CLAIM_KEY:
+      return decideClaim(state, command, nowMs, history)
+    case COMMAND.ANSWER_KEY:
+      return decideAnswerKey(state, command, history)
+    case COMMAND.LET_GO_KEY:
+      return answered({ type: OUTCOME.KEY_KEPT })
+    case COMMAND.KEYED: {
+      const { operation, inner } = command
+      return (
+        decideDoneBefore(state, operation, nowMs, history) ??
+        asOperation(state, operation, decide(state, inner, nowMs, history))
+      )
+    }
     case COMMAND.REDEEM_COLUMNS:
       assert(false, 'columns are decided row by row')
+    case COMMAND.STACK:
+      return answered({ type: HAND_OVER })
   }
 }

@@ -5,8 +5,11 @@
 import type { CouponRef } from '../../protocol/commands.ts'
 import type { Event } from '../../protocol/events.ts'
 import {
+  type KeyAnsweredOutcome,
+  type KeyBusy,
+  type KeyClaimedOutcome,
+  type KeyKept,
   OUTCOME,
-  type Quoted,
   type Refused,
   type Released,
   type ShardOutcome,
@@ -24,19 +27,36 @@ export type Shown =
   | { readonly type: typeof OUTCOME.REDEMPTION; readonly seq: number; readonly replayed: boolean }
   | { readonly type: typeof OUTCOME.COUPON; readonly ordinal: number }
 
+/** What an operation did that was done before this call. */
+export interface ShownBefore {
+  readonly type: typeof OUTCOME.DONE_BEFORE
+  readonly shown: Shown | Released
+}
+
+export type KeyAnswer = KeyClaimedOutcome | KeyAnsweredOutcome | KeyBusy | KeyKept | ShownBefore
+
+/** The call is about coupons on several shards: the coordinator goes on with it. */
+export const HAND_OVER = 0
+
+export interface HandOver {
+  readonly type: typeof HAND_OVER
+}
+
 export interface Decision {
   readonly events: readonly Event[]
-  readonly answer: Refused | Validated | Quoted | Released | ShardOutcome | Shown
+  readonly answer: Refused | Validated | Released | ShardOutcome | Shown | KeyAnswer | HandOver
+  /** A refusal that hangs on a transaction which is still undecided: worth another look when that is over. */
+  readonly hangs: boolean
 }
 
 const NO_EVENTS: readonly Event[] = []
 
 export function decided(events: readonly Event[], answer: Decision['answer']): Decision {
-  return { events, answer }
+  return { events, answer, hangs: false }
 }
 
 export function answered(answer: Decision['answer']): Decision {
-  return { events: NO_EVENTS, answer }
+  return { events: NO_EVENTS, answer, hangs: false }
 }
 
 /** A refusal that concerns the call, or the code at `couponIndex`. */

@@ -44,6 +44,7 @@ export class DirectRows {
     user: noBytes(),
     order: noBytes(),
     price: this.price,
+    stack: null,
   }
 
   /** False: no row of this coupon can take the fast way now. Nothing that is judged here changes while rows are redeemed. */
@@ -67,7 +68,8 @@ export class DirectRows {
     const { offer, maxUses, maxUsesPerUser } = definition
     if (offer.minOrderMinor !== null && totalMinor < offer.minOrderMinor) return null
     if (redemptionOfOrder(state, ordinal) !== 0) return null
-    const { coupons } = state.tables
+    const { coupons, claims } = state.tables
+    if (claims.size > 0) return null
     const isHeld = coupons.holds.get(ordinal) >= 0
     if (isHeld && firstHoldOfUser(state, state.userKey, ordinal) >= 0) return null
     if (maxUsesPerUser !== null && this.usesOfUser(state) >= maxUsesPerUser) return null

@@ -13,6 +13,9 @@ import { assert } from '../../protocol/assert.ts'
 import type { Reserved } from '../../protocol/events.ts'
 import { Key, saltedInto, type ShardState } from './state.ts'
 
+/** The end of a hold that this shard's clock must not end. */
+export const NEVER_MS = Number.POSITIVE_INFINITY
+
 const key = new Key()
 const userKey = new Key()
 
@@ -35,10 +38,29 @@ export function closingOf(state: ShardState, reservationSeq: number): { seq: num
 
 /** Takes a hold on every coupon of the event; keys of user and order are in the state's hand. */
 export function openReservation(state: ShardState, event: Reserved, seq: number, timeMs: number): void {
-  const { holds, coupons, open } = state.tables
+  const head = takeHolds(state, event.ordinals, seq, event.expiresAtMs)
+  beginReservation(state, head, event, seq, timeMs)
+  state.expiries = state.tables.holds.byShard.insert(state.expiries, head)
+}
+
+/** Writes to its first hold what is known of a reservation as a whole. */
+export function beginReservation(state: ShardState, head: number, event: Reserved, seq: number, timeMs: number): void {
+  const { holds, open } = state.tables
+  holds.startedAtMs.set(head, timeMs)
+  holds.priceSeq.set(head, seq)
+  holds.untilMs.set(head, event.expiresAtMs)
+  holds.hasOrder.set(head, event.order === null ? 0 : 1)
+  if (event.order !== null) setWords(holds.orderKey, head, state.orderKey)
+  state.hashSeq(seq, key)
+  open.set(key.k0, key.k1, key.k2, key.k3, head)
+}
+
+/** Takes a hold on each coupon, for the user in hand; the first of them, which stands for all. */
+export function takeHolds(state: ShardState, ordinals: readonly number[], seq: number, expiresAtMs: number): number {
+  const { holds, coupons } = state.tables
   let head = -1
   let last = -1
-  for (const ordinal of event.ordinals) {
+  for (const ordinal of ordinals) {
     const row = holds.rows.alloc()
     if (head < 0) head = row
     else holds.nextHold.set(last, row)
@@ -46,20 +68,19 @@ export function openReservation(state: ShardState, event: Reserved, seq: number,
     holds.nextHold.set(row, -1)
     holds.head.set(row, head)
     holds.ordinal.set(row, ordinal)
-    holds.expiresAtMs.set(row, event.expiresAtMs)
+    holds.expiresAtMs.set(row, expiresAtMs)
     holds.seq.set(row, seq)
     setWords(holds.userKey, row, state.userKey)
     takeHold(state, row, ordinal)
+    if (expiresAtMs === NEVER_MS) coupons.endless.set(ordinal, coupons.endless.get(ordinal) + 1)
     coupons.holds.set(ordinal, holds.byCoupon.insert(coupons.holds.get(ordinal), row))
   }
   assert(head >= 0, 'a reservation without coupons')
-  holds.startedAtMs.set(head, timeMs)
-  holds.priceSeq.set(head, seq)
-  holds.hasOrder.set(head, event.order === null ? 0 : 1)
-  if (event.order !== null) setWords(holds.orderKey, head, state.orderKey)
-  state.hashSeq(seq, key)
-  open.set(key.k0, key.k1, key.k2, key.k3, head)
-  state.expiries = holds.byShard.insert(state.expiries, head)
+  holds.txnShard.set(head, -1)
+  holds.txnSeq.set(head, 0)
+  holds.claimSeq.set(head, 0)
+  holds.hasClaim.set(head, 0)
+  return head
 }
 
 function takeHold(state: ShardState, row: number, ordinal: number): void {
@@ -82,31 +103,46 @@ function takeHold(state: ShardState, row: number, ordinal: number): void {
 
 /** Gives everything back that a reservation held, and remembers which event closed it. */
 export function closeReservation(state: ShardState, reservationSeq: number, closingSeq: number): void {
-  const { holds, coupons, open, closed } = state.tables
+  const { holds, open, closed } = state.tables
   const head = rowOfReservation(state, reservationSeq)
   assert(head >= 0, 'a closed reservation is not open')
   open.remove(key.k0, key.k1, key.k2, key.k3)
   const priceSeq = holds.priceSeq.get(head)
   closed.setRecord(closed.findOrInsert(key.k0, key.k1, key.k2, key.k3), low(priceSeq), high(priceSeq), closingSeq)
   state.expiries = holds.byShard.remove(state.expiries, head)
+  giveHolds(state, head)
+}
+
+/** Gives back all that was taken together, and frees its rows. */
+export function giveHolds(state: ShardState, head: number): void {
+  const { holds, coupons } = state.tables
+  const sinceSeq = heldSinceSeq(state, head)
   let row = head
   while (row >= 0) {
     const next = holds.nextHold.get(row)
     const ordinal = holds.ordinal.get(row)
     coupons.holds.set(ordinal, holds.byCoupon.remove(coupons.holds.get(ordinal), row))
-    giveHold(state, row, ordinal, reservationSeq)
+    if (holds.expiresAtMs.get(row) === NEVER_MS) coupons.endless.set(ordinal, coupons.endless.get(ordinal) - 1)
+    giveHold(state, row, ordinal, sinceSeq)
     holds.rows.free(row)
     row = next
   }
 }
 
-function giveHold(state: ShardState, row: number, ordinal: number, reservationSeq: number): void {
+/** Sequence of the event that took a hold: what its count under a limit per user is decided by. */
+export function heldSinceSeq(state: ShardState, row: number): number {
+  const { holds } = state.tables
+  const head = holds.head.get(row)
+  return holds.txnShard.get(head) === state.shard ? holds.txnSeq.get(head) : holds.seq.get(head)
+}
+
+function giveHold(state: ShardState, row: number, ordinal: number, sinceSeq: number): void {
   const { coupons, users, holds } = state.tables
   const reserved = coupons.reserved.get(ordinal) - 1
   assert(reserved >= 0, 'holds of a coupon fell below zero')
   coupons.reserved.set(ordinal, reserved)
   getWords(holds.userKey, row, userKey)
-  const counted = reservationSeq > coupons.userLimitSinceSeq.get(ordinal)
+  const counted = sinceSeq > coupons.userLimitSinceSeq.get(ordinal)
   if (counted && state.definition(ordinal).maxUsesPerUser !== null) {
     saltedInto(userKey, coupons.userSalt, ordinal, key)
     const slot = users.find(key.k0, key.k1, key.k2, key.k3)
@@ -162,14 +198,14 @@ export function overdueOn(state: ShardState, ordinal: number, nowMs: number, mos
   }
 }
 
-function setWords(columns: ShardState['tables']['holds']['userKey'], row: number, from: Key): void {
+export function setWords(columns: ShardState['tables']['holds']['userKey'], row: number, from: Key): void {
   columns[0].set(row, from.k0)
   columns[1].set(row, from.k1)
   columns[2].set(row, from.k2)
   columns[3].set(row, from.k3)
 }
 
-function getWords(columns: ShardState['tables']['holds']['userKey'], row: number, into: Key): void {
+export function getWords(columns: ShardState['tables']['holds']['userKey'], row: number, into: Key): void {
   into.set(columns[0].get(row), columns[1].get(row), columns[2].get(row), columns[3].get(row))
 }
 

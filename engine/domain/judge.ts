@@ -10,8 +10,10 @@ import type { CouponDefinition } from '../../protocol/coupon.ts'
 import type { CouponStatus } from '../../protocol/outcomes.ts'
 import type { RefusalCode } from '../../protocol/refusals.ts'
 import type { Cart } from './cart.ts'
+import { isEndless, isUndecided } from './branches.ts'
 import { type CartRefusal, cartRefusal, cartRefusalDetail, CART_REFUSALS } from './eligibility.ts'
-import { firstHoldOfUser, firstOpenHold, reservedAt } from './holds.ts'
+import { firstHoldOfUser, firstOpenHold, heldSinceSeq, reservedAt } from './holds.ts'
+import { DOUBTFUL_HOLDS_MAX } from './limits.ts'
 import { Key, saltedInto, type ShardState } from './state.ts'
 
 /** Who asks, with what, when. The user's key is in `state.userKey` whenever `user` is there. */
@@ -58,6 +60,42 @@ export function refusalOfLimits(state: ShardState, ordinal: number, asker: Asker
   return uses + reservedAt(state, ordinal, asker.nowMs) >= definition.maxUses ? 'COUPON_LOCKED' : null
 }
 
+/**
+ * Whether a refusal may fall away in a moment: holds of transactions over several shards that are still undecided, or that
+ * have run out and whose coordinator has not said so yet, are in the way.
+ */
+export function hangsOnOthers(state: ShardState, ordinal: number, refusal: RefusalCode, nowMs: number): boolean {
+  if (state.tables.coupons.endless.get(ordinal) === 0) return false
+  if (refusal === 'COUPON_LOCKED') return leavesRoom(state, ordinal, nowMs)
+  if (refusal !== 'USER_LIMIT_REACHED') return false
+  const { holds } = state.tables
+  for (let row = firstHoldOfUser(state, state.userKey, ordinal); row >= 0; row = holds.nextOfUser.get(row)) {
+    if (isInDoubt(state, holds.head.get(row), nowMs)) return true
+  }
+  return false
+}
+
+function leavesRoom(state: ShardState, ordinal: number, nowMs: number): boolean {
+  const { coupons, holds } = state.tables
+  const { maxUses } = state.definition(ordinal)
+  if (maxUses === null) return false
+  let wanted = coupons.uses.get(ordinal) + reservedAt(state, ordinal, nowMs) - maxUses + 1
+  let row = holds.byCoupon.firstUpTo(coupons.holds.get(ordinal), Number.POSITIVE_INFINITY)
+  for (let looked = 0; row >= 0 && wanted > 0 && looked < DOUBTFUL_HOLDS_MAX; looked++) {
+    if (isInDoubt(state, holds.head.get(row), nowMs)) wanted--
+    row = holds.byCoupon.nextUpTo(row, Number.POSITIVE_INFINITY)
+  }
+  return wanted <= 0
+}
+
+/** What was taken by a transaction that may still be aborted, or kept for a reservation that has run out. */
+function isInDoubt(state: ShardState, head: number, nowMs: number): boolean {
+  const { holds } = state.tables
+  if (!isEndless(state, head)) return false
+  const untilMs = holds.untilMs.get(head)
+  return isUndecided(state, head) ? holds.claimSeq.get(head) === holds.txnSeq.get(head) : untilMs <= nowMs
+}
+
 /** Uses and held uses of the user in hand, overdue holds left out. */
 function usesOfUserAt(state: ShardState, ordinal: number, nowMs: number): number {
   const { users, coupons } = state.tables
@@ -74,7 +112,7 @@ function overdueOfUser(state: ShardState, ordinal: number, nowMs: number): numbe
   const sinceSeq = coupons.userLimitSinceSeq.get(ordinal)
   let overdue = 0
   for (let row = firstHoldOfUser(state, state.userKey, ordinal); row >= 0; row = holds.nextOfUser.get(row)) {
-    if (holds.expiresAtMs.get(row) <= nowMs && holds.seq.get(row) > sinceSeq) overdue++
+    if (holds.expiresAtMs.get(row) <= nowMs && heldSinceSeq(state, row) > sinceSeq) overdue++
   }
   return overdue
 }
@@ -82,7 +120,10 @@ function overdueOfUser(state: ShardState, ordinal: number, nowMs: number): numbe
 /** Milliseconds until the first hold on a coupon may come back. */
 export function retryAfterMs(state: ShardState, ordinal: number, nowMs: number): number {
   const row = firstOpenHold(state, ordinal, nowMs)
-  return row < 0 ? 1 : state.tables.holds.expiresAtMs.get(row) - nowMs
+  if (row < 0) return 1
+  const { holds } = state.tables
+  const head = holds.head.get(row)
+  return Math.max(1, (isEndless(state, head) ? holds.untilMs.get(head) : holds.expiresAtMs.get(row)) - nowMs)
 }
 
 /** The status of the contract: the first that holds. */

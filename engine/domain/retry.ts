@@ -7,7 +7,7 @@
 import { assert } from '../../protocol/assert.ts'
 import { type Bytes, sameBytes } from '../../protocol/bytes.ts'
 import { currencyName, currencyNumber } from '../../protocol/currency.ts'
-import { EVENT, type Redeemed } from '../../protocol/events.ts'
+import { type BranchRedeemed, EVENT, type Redeemed, type Stack, type TxnId } from '../../protocol/events.ts'
 import { OUTCOME } from '../../protocol/outcomes.ts'
 import { type Cart, subtotalMinor } from './cart.ts'
 import { answered, type Decision } from './decision.ts'
@@ -33,23 +33,52 @@ export function reversalOf(state: ShardState, redemptionSeq: number): number {
   return slot < 0 ? 0 : reversals.seq(slot)
 }
 
+/** Whether a redemption here, or one that another shard coordinates, was reversed. `seq` is that of the event here. */
+export function isReversed(state: ShardState, history: History, seq: number): boolean {
+  const past = history.at(seq)
+  if (past?.event.type !== EVENT.BRANCH_REDEEMED) return reversalOf(state, seq) !== 0
+  return isBranchReversed(state, { shard: past.event.txn.shard, seq: past.event.redemptionSeq })
+}
+
+/** Whether this shard has logged the reversal of a redemption that another one coordinates. */
+export function isBranchReversed(state: ShardState, redemption: TxnId): boolean {
+  const { reversals } = state.tables
+  state.hashTxn(redemption.shard, redemption.seq, key)
+  return reversals.find(key.k0, key.k1, key.k2, key.k3) >= 0
+}
+
 export function redemptionAt(history: History, seq: number): Redeemed {
   const past = history.at(seq)
   assert(past !== null && past.event.type === EVENT.REDEEMED, `the log has no redemption at ${seq}`)
   return past.event
 }
 
-/** Judges a call for an order that already redeemed one of its coupons. */
+/** Where a coupon of a call over several shards lives. */
+export interface CouponOfShard {
+  readonly shard: number
+  readonly ordinal: number
+}
+
+function redeemedAt(history: History, seq: number): Redeemed | BranchRedeemed {
+  const past = history.at(seq)
+  return past?.event.type === EVENT.BRANCH_REDEEMED ? past.event : redemptionAt(history, seq)
+}
+
+/**
+ * Judges a call for an order that already redeemed one of its coupons: of `ordinals` here, or of `stacked`, which are all
+ * coupons of a call over several shards.
+ */
 export function judgeRetry(
   state: ShardState,
   history: History,
   seq: number,
   user: Bytes | null,
   ordinals: readonly number[],
+  stacked: readonly CouponOfShard[] | null,
   cart: Cart | null,
 ): Decision {
-  const first = redemptionAt(history, seq)
-  const difference = differenceTo(first, user, ordinals, cart)
+  const first = redeemedAt(history, seq)
+  const difference = differenceTo(first, user, ordinals, stacked, cart)
   if (difference !== null) {
     return refusedForOrder(state, 'ORDER_CONFLICT', `this order already redeemed the coupon ${difference}`, ordinals)
   }
@@ -73,13 +102,20 @@ export function refusedForOrder(
 }
 
 function differenceTo(
-  first: Redeemed,
+  first: Redeemed | BranchRedeemed,
   user: Bytes | null,
   ordinals: readonly number[],
+  stacked: readonly CouponOfShard[] | null,
   cart: Cart | null,
 ): string | null {
   if (user !== null && !sameBytes(user, first.user)) return 'for another user'
-  if (!sameSet(ordinals, first.ordinals)) return 'with another set of codes'
+  if (
+    first.type === EVENT.BRANCH_REDEEMED ||
+    !sameSet(ordinals, first.ordinals) ||
+    !isSameStack(stacked, first.stack)
+  ) {
+    return 'with another set of codes'
+  }
   if (cart === null) return null
   const { price } = first
   if (currencyNumber(cart.currency) !== price.currency) return `in another currency, ${currencyName(price.currency)}`
@@ -89,6 +125,13 @@ function differenceTo(
     return `with a shipping of ${price.shippingMinor}, not ${cart.shippingMinor}`
   }
   return null
+}
+
+export function isSameStack(stacked: readonly CouponOfShard[] | null, stack: Stack | null): boolean {
+  if (stacked === null || stack === null) return stacked === stack
+  const isIn = ({ shard, ordinal }: CouponOfShard) =>
+    stack.coupons.some((each) => each.shard === shard && each.ordinal === ordinal)
+  return stacked.length === stack.coupons.length && stacked.every(isIn)
 }
 
 /** Codes of one call are distinct, so equal lengths and inclusion make equal sets. */

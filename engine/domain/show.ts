@@ -4,7 +4,7 @@
  */
 import { assert } from '../../protocol/assert.ts'
 import { type Bytes, textOf } from '../../protocol/bytes.ts'
-import { EVENT, type Redeemed } from '../../protocol/events.ts'
+import { EVENT, type Redeemed, type Stack } from '../../protocol/events.ts'
 import {
   type CouponOutcome,
   type NamedCoupon,
@@ -13,8 +13,8 @@ import {
   type ReservationOutcome,
   type ReservationStatus,
 } from '../../protocol/outcomes.ts'
-import { priceAt } from './decide-checkout.ts'
-import { type Standing, standingOf } from './decide-reservation.ts'
+import { priceAt } from './held-price.ts'
+import { type Standing, standingOf } from './standing.ts'
 import { firstOpenHold, reservedAt } from './holds.ts'
 import { statusAt } from './judge.ts'
 import { reversalOf } from './retry.ts'
@@ -38,7 +38,7 @@ export function showReservation(
   const standing = standingOf(state, seq, nowMs, history)
   const past = history.at(seq)
   assert(standing !== null && past !== null, `no reservation at ${seq}`)
-  const { user, order, ordinals } = standing.begin
+  const { user, order, ordinals, stack } = standing.begin
   return {
     type: OUTCOME.RESERVATION,
     again,
@@ -48,7 +48,7 @@ export function showReservation(
     orderId: order,
     startedAtMs: past.atMs,
     expiresAtMs: expiryOf(state, standing, history),
-    coupons: namedCoupons(state, ordinals),
+    coupons: namedCoupons(state, ordinals, stack),
     price: priceOf(state, standing, history),
   }
 }
@@ -58,7 +58,7 @@ function statusOf(standing: Standing): ReservationStatus {
 }
 
 function expiryOf(state: ShardState, standing: Standing, history: History): number {
-  if (standing.status === 'RESERVED') return state.tables.holds.expiresAtMs.get(standing.head)
+  if (standing.status === 'RESERVED') return state.tables.holds.untilMs.get(standing.head)
   if (standing.status === 'EXPIRED') return standing.expiresAtMs
   const end = history.at(standing.closingSeq)
   return end !== null && end.event.type === EVENT.RESERVATION_RELEASED
@@ -112,7 +112,7 @@ function redemptionOutcome(
     reservationSeq: event.reservationSeq,
     userId: event.user,
     orderId: event.order,
-    coupons: namedCoupons(state, event.ordinals),
+    coupons: namedCoupons(state, event.ordinals, event.stack),
     price: event.price,
     reversed,
   }
@@ -122,10 +122,12 @@ export function showCoupon(state: ShardState, history: History, ordinal: number,
   const { coupons, holds } = state.tables
   const definition = state.definition(ordinal)
   const row = definition.maxUses === 1 ? firstOpenHold(state, ordinal, nowMs) : -1
-  const begin = row < 0 ? null : history.at(holds.seq.get(row))
+  // While a transaction is undecided nobody knows yet for how long.
+  const isLocked = row >= 0 && holds.untilMs.get(holds.head.get(row)) > 0
+  const begin = isLocked ? history.at(holds.seq.get(row))?.event : undefined
   const lock =
-    begin !== null && begin.event.type === EVENT.RESERVED
-      ? { userId: textOf(begin.event.user), expiresAtMs: holds.expiresAtMs.get(row) }
+    begin?.type === EVENT.RESERVED || begin?.type === EVENT.BRANCH_PREPARED
+      ? { userId: textOf(begin.user), expiresAtMs: holds.untilMs.get(holds.head.get(row)) }
       : null
   return {
     type: OUTCOME.COUPON,
@@ -141,6 +143,7 @@ export function showCoupon(state: ShardState, history: History, ordinal: number,
   }
 }
 
-function namedCoupons(state: ShardState, ordinals: readonly number[]): NamedCoupon[] {
-  return ordinals.map((ordinal) => ({ ordinal, code: state.definition(ordinal).code }))
+function namedCoupons(state: ShardState, ordinals: readonly number[], stack: Stack | null): readonly NamedCoupon[] {
+  if (stack !== null) return stack.coupons
+  return ordinals.map((ordinal) => ({ shard: state.shard, ordinal, code: state.definition(ordinal).code }))
 }

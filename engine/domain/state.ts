@@ -5,9 +5,9 @@
  * xor-ed with a coupon's salt to say "this user on this coupon": two keyed hashes, so a collision stays as unlikely.
  */
 import { assert } from '../../protocol/assert.ts'
-import type { Bytes } from '../../protocol/bytes.ts'
+import { type Bytes, bytesOf } from '../../protocol/bytes.ts'
 import type { CouponDefinition } from '../../protocol/coupon.ts'
-import type { Event } from '../../protocol/events.ts'
+import type { Event, TxnId } from '../../protocol/events.ts'
 import type { KeyHash } from './key-hash.ts'
 import type { Column, StateTables } from './tables.ts'
 
@@ -15,6 +15,9 @@ const USER_DOMAIN = 1
 const ORDER_DOMAIN = 2
 const SEQ_DOMAIN = 3
 const SALT_DOMAIN = 4
+const TXN_DOMAIN = 5
+const KEY_DOMAIN = 6
+const OPERATION_DOMAIN = 7
 
 /** A 128-bit key in hand. Mutable: one object serves many look-ups. */
 export class Key {
@@ -42,6 +45,22 @@ export interface History {
   at(seq: number): PastEvent | null
 }
 
+/** A transaction over several shards that this shard has prepared and whose end it does not know. */
+export interface Undecided {
+  readonly txn: TxnId
+  /** First hold of what it has taken, or of the reservation that it makes final. */
+  readonly head: number
+  /** On the coordinator: the other shards, ascending. */
+  readonly shards: readonly number[]
+}
+
+/** An open reservation over several shards, on its coordinator. */
+export interface OpenStack {
+  readonly txnSeq: number
+  /** The other shards, ascending. */
+  readonly shards: readonly number[]
+}
+
 const DEFINITION_PAGE_BITS = 12
 const DEFINITION_PAGE = 1 << DEFINITION_PAGE_BITS
 
@@ -59,8 +78,18 @@ export class ShardState {
   edges = -1
   /** Order records and closed reservations of earlier events do not count any more. */
   rememberedFromSeq = 0
-  /** Where a minute of the log began, oldest first: {timeMs, seq}. What OrdersForgotten is decided by. */
+  /** Claims of keys and records of operations of earlier events do not count any more. */
+  keysRememberedFromSeq = 0
+  /** The last event about a key or an operation; 0: none yet. While it is remembered, so are the minutes up to it. */
+  lastKeySeq = 0
+  /** Where a minute of the log began, oldest first: {timeMs, seq}. OrdersForgotten and KeysForgotten are decided by it. */
   readonly minutes: { timeMs: number; seq: number }[] = []
+  /** By `txnKey`. Few: each lasts for some messages between shards. */
+  readonly undecided = new Map<number, Undecided>()
+  /** By sequence of the reservation. */
+  readonly stacks = new Map<number, OpenStack>()
+  /** Sequence of an event that other shards have to act on → those that have not yet said that they have. */
+  readonly outbox = new Map<number, readonly number[]>()
   /** Keys of the command or event in hand. */
   readonly userKey = new Key()
   readonly orderKey = new Key()
@@ -106,6 +135,26 @@ export class ShardState {
     into.set(this.hash.k0, this.hash.k1, this.hash.k2, this.hash.k3)
   }
 
+  /** A transaction or redemption of any shard. */
+  hashTxn(shard: number, seq: number, into: Key): void {
+    this.numberView.setFloat64(0, seq, true)
+    this.numberView.setUint32(8, shard, true)
+    this.hash.hash(this.number, 0, 12, TXN_DOMAIN)
+    into.set(this.hash.k0, this.hash.k1, this.hash.k2, this.hash.k3)
+  }
+
+  /** An idempotency key of one caller. No id of an API key has a zero in it, so the two parts cannot be shifted. */
+  hashKey(scope: string | null, key: string, into: Key): void {
+    const name = bytesOf(`${scope ?? ''}\u0000${key}`)
+    this.hash.hash(name.buf, name.start, name.end, KEY_DOMAIN)
+    into.set(this.hash.k0, this.hash.k1, this.hash.k2, this.hash.k3)
+  }
+
+  hashOperation(operation: Bytes, into: Key): void {
+    this.hash.hash(operation.buf, operation.start, operation.end, OPERATION_DOMAIN)
+    into.set(this.hash.k0, this.hash.k1, this.hash.k2, this.hash.k3)
+  }
+
   /** Gives a coupon its salt, or with `sinceSeq` the salt of its counters per user. */
   setSalt(salt: readonly [Column, Column, Column, Column], ordinal: number, sinceSeq: number): void {
     this.numberView.setUint32(0, ordinal, true)
@@ -126,11 +175,22 @@ export class ShardState {
       t.orders.bytes +
       t.holdsOfUser.bytes +
       t.open.bytes +
+      t.branches.bytes +
+      t.claims.bytes +
       t.closed.bytes +
       t.reversals.bytes +
+      t.keys.bytes +
+      t.operations.bytes +
       t.holds.rows.bytes
     )
   }
+}
+
+const SHARDS_MAX = 1024
+
+/** A transaction as one number, exact up to sequence 2^43. */
+export function txnKey({ shard, seq }: TxnId): number {
+  return seq * SHARDS_MAX + shard
 }
 
 /** `key` on a coupon: each word xor-ed with the coupon's salt. Never 0 in both first words, which tables cannot hold. */

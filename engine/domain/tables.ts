@@ -82,6 +82,8 @@ export interface CouponColumns {
   readonly rows: Rows
   readonly uses: Column
   readonly reserved: Column
+  /** Holds among these that this shard's clock does not end: those of undecided transactions and of other coordinators. */
+  readonly endless: Column
   readonly version: Column
   readonly disabled: Column
   readonly createdAtMs: Column
@@ -112,13 +114,26 @@ export interface HoldColumns {
   /** Chains the holds of one user on one coupon. */
   readonly nextOfUser: Column
   readonly userKey: readonly [Column, Column, Column, Column]
-  /** Of the reservation: */
+  /** Sequence of the reservation's event; while a transaction is undecided, of its BRANCH_PREPARED here. */
   readonly seq: Column
+  /** Of the reservation: */
   readonly startedAtMs: Column
   /** The event with its present price: that of its beginning or of its last repricing. */
   readonly priceSeq: Column
   readonly hasOrder: Column
   readonly orderKey: readonly [Column, Column, Column, Column]
+  /**
+   * Of a reservation over several shards: the coordinating shard (-1: all its coupons live here), the transaction that took
+   * its capacity, and the one that is undecided at present (0: none; the former while it is being made).
+   */
+  readonly txnShard: Column
+  readonly txnSeq: Column
+  readonly claimSeq: Column
+  /** Until when it lasts for people; `expiresAtMs` is endless wherever this shard's clock must not let go. */
+  readonly untilMs: Column
+  /** The order that an undecided transaction claims its coupons for. */
+  readonly hasClaim: Column
+  readonly claimKey: readonly [Column, Column, Column, Column]
   /** Heap of a coupon's holds, and heap of all reservations of the shard. */
   readonly byCoupon: TimeHeap
   readonly byShard: TimeHeap
@@ -134,9 +149,17 @@ export interface StateTables {
   readonly holdsOfUser: RowIndex
   /** reservation sequence → its first hold, while open. */
   readonly open: RowIndex
+  /** (coordinating shard, transaction) → first hold of what it took here, until that is redeemed or given back. */
+  readonly branches: RowIndex
+  /** (coupon, order) → first hold of an undecided transaction that redeems for that order. */
+  readonly claims: RowIndex
   /** reservation sequence → the event that closed it; the digest words hold the sequence of its last price. */
   readonly closed: SeqIndex
-  /** redemption sequence → its reversal. */
+  /** redemption (its sequence, or shard and sequence where another shard coordinated) → its reversal. */
   readonly reversals: SeqIndex
+  /** (caller, idempotency key) → its claim; the digest words hold the sequence of its answer, 0 while there is none. */
+  readonly keys: SeqIndex
+  /** name of an operation with a key → the event that says it was done. */
+  readonly operations: SeqIndex
   readonly holds: HoldColumns
 }

@@ -8,33 +8,64 @@
  * An event is in memory before it is on disk, so that commands of one group see each other. That no answer leaves before
  * the disk has it is the lane's business; the actor tells it by `openEntry` and `lastGroup`.
  */
-import { type ByteReader, type Bytes, type ByteWriter, noBytes } from '../../protocol/bytes.ts'
+import { assert } from '../../protocol/assert.ts'
+import { ByteReader, type Bytes, ByteWriter, noBytes } from '../../protocol/bytes.ts'
 import { ColumnReader } from '../../protocol/columns.ts'
 import { readCommand } from '../../protocol/command-codec.ts'
 import { type CheckoutCommand, COMMAND, type Command, type RedeemColumns } from '../../protocol/commands.ts'
 import { currencyName } from '../../protocol/currency.ts'
 import { EVENT, type Event, type Redeemed } from '../../protocol/events.ts'
+import { type Message, MESSAGE } from '../../protocol/messages.ts'
 import { writeOutcome, writePosition } from '../../protocol/outcome-codec.ts'
 import { type IdText, type Outcome, OUTCOME, type Position } from '../../protocol/outcomes.ts'
 import { totalOf } from '../../protocol/price.ts'
 import { REFUSALS } from '../../protocol/refusals.ts'
 import { apply, applyRedeemed } from '../domain/apply.ts'
+import { rowOfBranch } from '../domain/branches.ts'
 import { cartOfTotal } from '../domain/cart.ts'
 import { decide } from '../domain/decide.ts'
 import { decideSweep, sweepIsDue } from '../domain/decide-sweep.ts'
-import { type Decision, LAST_EVENT, refused, resolve } from '../domain/decision.ts'
+import { answered, type Decision, HAND_OVER, LAST_EVENT, refused, resolve } from '../domain/decision.ts'
 import { DirectRows } from '../domain/direct-rows.ts'
+import { KEY_MEMORY_MS } from '../domain/limits.ts'
 import { redemptionAt } from '../domain/retry.ts'
 import { ROWS_FETCHED, RowKeys } from '../domain/row-keys.ts'
 import { showCoupon, showNewRedemption, showRedemption, showReservation } from '../domain/show.ts'
 import type { ShardState } from '../domain/state.ts'
+import { ClaimsInHand } from './claims-in-hand.ts'
+import { SETTLED, type Settled } from '../transport/port.ts'
+import { Arena } from './arena.ts'
+import { Coordinator } from './coordinator.ts'
+import { Deliveries } from './deliveries.ts'
 import { Entry } from './entry.ts'
 import { EntryHistory, type StoredEntries } from './history.ts'
 import { FORGET_SLOTS_MAX, SWEEP_EVENTS_MAX } from './limits.ts'
+import { endingOf, Participant } from './participant.ts'
+import { WaitingRoom } from './waiting-room.ts'
 
 /** `outcomes` of a column: 0 and 1 are no refusals. */
 const ROW_REDEEMED = 0
 const ROW_REPLAYED = 1
+
+const NO_ANSWER = new Uint8Array(0)
+
+/** Events that decide a transaction, or part of one. */
+const SETTLES: ReadonlySet<number> = new Set([
+  EVENT.BRANCH_ABORTED,
+  EVENT.BRANCH_RESERVED,
+  EVENT.BRANCH_REDEEMED,
+  EVENT.BRANCH_RELEASED,
+])
+
+function isStacked(event: Event): boolean {
+  return (event.type === EVENT.REDEEMED || event.type === EVENT.RESERVED) && event.stack !== null
+}
+
+/** What an actor sends: messages to other shards, and answers that were not ready when their call was handled. */
+export interface Post {
+  send(from: ShardActor, message: Message): void
+  reply(from: ShardActor, request: number, kind: Settled, answer: Uint8Array, start: number, end: number): void
+}
 
 export class ShardActor {
   readonly state: ShardState
@@ -48,6 +79,7 @@ export class ShardActor {
   notedBytes = 0
   private readonly history: EntryHistory
   private readonly position: Position
+  private readonly claims = new ClaimsInHand()
   private readonly rows = new DirectRows()
   private readonly keys = new RowKeys()
   private readonly users = new ColumnReader()
@@ -56,22 +88,135 @@ export class ShardActor {
   private readonly user: Bytes = noBytes()
   private readonly order: Bytes = noBytes()
 
-  constructor(state: ShardState, stored: StoredEntries) {
+  private readonly post: Post
+  private readonly waitingRoom = new WaitingRoom()
+  private readonly arena = new Arena()
+  private readonly later = new ByteWriter(4096)
+  private readonly coordinator: Coordinator
+  private readonly participant: Participant
+  private readonly deliveries: Deliveries
+  /** Events of the call in hand that other shards have to act on. */
+  private readonly told: number[] = []
+  /** A transaction was decided since those who wait looked last. */
+  private hasSettled = false
+
+  constructor(state: ShardState, stored: StoredEntries, post: Post) {
     this.state = state
+    this.post = post
     this.history = new EntryHistory(this, stored)
     this.position = { shard: state.shard, seq: 0, timeMs: 0 }
+    const { history, waitingRoom } = this
+    const ports = {
+      state,
+      history,
+      waitingRoom,
+      append: (event: Event, nowMs: number) => this.append(event, nowMs),
+      post: (message: Message) => post.send(this, message),
+      conclude: (request: number, decision: Decision, positions: readonly Position[], nowMs: number) =>
+        this.conclude(request, decision, positions, nowMs),
+      giveUp: (request: number) => post.reply(this, request, SETTLED.NOT_DONE_UNAVAILABLE, NO_ANSWER, 0, 0),
+    }
+    this.coordinator = new Coordinator(ports)
+    this.participant = new Participant(ports)
+    this.deliveries = new Deliveries(state, history, ports.post)
   }
 
-  /** Handles one command and writes position and outcome to `answer`. */
-  handle(reader: ByteReader, nowMs: number, answer: ByteWriter): void {
+  /**
+   * Handles one command. True: position and outcome stand in `answer`. False: the answer comes later, by the port; other
+   * shards have a part in it. `sinceMs`: when the call first came, if it has waited.
+   */
+  handle(request: number, reader: ByteReader, nowMs: number, answer: ByteWriter, sinceMs = nowMs): boolean {
+    const { buf, pos: start, end } = reader
     const command = readCommand(reader)
     if (command.type === COMMAND.REDEEM_COLUMNS) {
       this.handleColumns(command, nowMs, answer)
-      return
+      return true
     }
-    const decision = this.decideAndApply(command, nowMs)
+    this.told.length = 0
+    const decision = this.minded(command, this.decideAndApply(command, nowMs), nowMs)
+    if (decision.answer.type === HAND_OVER) {
+      const kept = this.arena.copy(buf, start, end)
+      this.coordinator.begin(request, readCommand(new ByteReader(kept.buf, kept.start, kept.end)), nowMs)
+      return false
+    }
+    if (decision.hangs && this.waits(request, buf, start, end, sinceMs, nowMs)) return false
     this.writePosition(nowMs, answer)
     writeOutcome(answer, this.outcomeOf(decision, nowMs))
+    return !this.holdsBack(request, answer, nowMs)
+  }
+
+  /** Handles what another shard says, or this one to itself. Ranges in the message stay valid. */
+  receive(message: Message, nowMs: number): void {
+    this.told.length = 0
+    switch (message.type) {
+      case MESSAGE.ASK_QUOTES:
+        this.participant.askQuotes(message, nowMs, nowMs)
+        break
+      case MESSAGE.QUOTED:
+        this.coordinator.quoted(message, nowMs)
+        break
+      case MESSAGE.PREPARE:
+        this.participant.prepare(message, nowMs, nowMs)
+        break
+      case MESSAGE.PREPARED:
+        this.coordinator.prepared(message, nowMs)
+        break
+      case MESSAGE.DELIVERED:
+        this.deliveries.delivered(message)
+        break
+      case MESSAGE.IN_DOUBT:
+        if (!this.coordinator.isPending(message.txnSeq)) {
+          this.deliveries.answerDoubt(message.txnSeq, message.from, nowMs)
+        }
+        break
+      case MESSAGE.ENDING: {
+        const head = rowOfBranch(this.state, { shard: this.state.shard, seq: message.txnSeq })
+        const event = endingOf(this.state, head, message.endsAtMs, nowMs)
+        if (event !== null) this.append(event, nowMs)
+        break
+      }
+      default:
+        this.participant.settle(message, nowMs)
+    }
+    this.wake(nowMs)
+  }
+
+  /** Whoever waits for transactions to be decided looks again, if one was. */
+  wake(nowMs: number): void {
+    if (!this.hasSettled) return
+    this.hasSettled = false
+    this.waitingRoom.wakeAll(nowMs)
+  }
+
+  /** The call waits for an undecided transaction; its bytes are copied. False: it takes the refusal. */
+  private waits(request: number, buf: Uint8Array, start: number, end: number, sinceMs: number, nowMs: number): boolean {
+    const bytes = buf.slice(start, end)
+    return this.waitingRoom.enter(sinceMs, nowMs, (since, later) => {
+      const answer = new ByteWriter()
+      if (this.handle(request, new ByteReader(bytes), later, answer, since)) {
+        this.post.reply(this, request, SETTLED.ANSWERED, answer.buf, 0, answer.pos)
+      }
+    })
+  }
+
+  /** Holds an answer back until other shards have logged what this call has decided for them. */
+  private holdsBack(request: number, answer: ByteWriter, nowMs: number): boolean {
+    const { told } = this
+    if (told.length === 0) return false
+    const { buf, start, end } = this.arena.copy(answer.buf, 0, answer.pos)
+    this.deliveries.hold(told, nowMs, () => this.post.reply(this, request, SETTLED.ANSWERED, buf, start, end))
+    return true
+  }
+
+  private conclude(request: number, decision: Decision, positions: readonly Position[], nowMs: number): void {
+    this.told.length = 0
+    for (const event of decision.events) this.append(event, nowMs)
+    const answer = this.later
+    answer.clear()
+    this.writePosition(nowMs, answer)
+    writeOutcome(answer, { type: OUTCOME.ACROSS, positions, outcome: this.outcomeOf(decision, nowMs) })
+    if (this.holdsBack(request, answer, nowMs)) return
+    this.post.reply(this, request, SETTLED.ANSWERED, answer.buf, 0, answer.pos)
   }
 
   /** Refuses a command without looking at it: there is no room to log what it would do. */
@@ -85,15 +230,28 @@ export class ShardActor {
   }
 
   /** Logs what time has done, a slice at a time. */
-  sweep(nowMs: number, forgetBeforeMs: number): void {
+  sweep(nowMs: number, forgetBeforeMs: number, forgetKeysBeforeMs = nowMs - KEY_MEMORY_MS): void {
     const { state } = this
-    if (sweepIsDue(state, nowMs, forgetBeforeMs)) {
-      for (const event of decideSweep(state, nowMs, forgetBeforeMs, SWEEP_EVENTS_MAX)) this.append(event, nowMs)
+    this.told.length = 0
+    this.coordinator.tick(nowMs)
+    this.participant.tick(nowMs)
+    this.deliveries.tick(nowMs)
+    this.waitingRoom.tick(nowMs)
+    const confirmation = this.deliveries.confirmation()
+    if (confirmation !== null) this.append(confirmation, nowMs)
+    if (sweepIsDue(state, nowMs, forgetBeforeMs, forgetKeysBeforeMs)) {
+      const events = decideSweep(state, nowMs, forgetBeforeMs, forgetKeysBeforeMs, SWEEP_EVENTS_MAX)
+      for (const event of events) this.append(event, nowMs)
     }
     if (state.rememberedFromSeq > 0) {
       state.tables.orders.evictBelow(state.rememberedFromSeq, FORGET_SLOTS_MAX)
       state.tables.closed.evictBelow(state.rememberedFromSeq, FORGET_SLOTS_MAX)
     }
+    if (state.keysRememberedFromSeq > 0) {
+      state.tables.keys.evictBelow(state.keysRememberedFromSeq, FORGET_SLOTS_MAX)
+      state.tables.operations.evictBelow(state.keysRememberedFromSeq, FORGET_SLOTS_MAX)
+    }
+    this.wake(nowMs)
   }
 
   /** Applies and appends an event that was decided elsewhere. */
@@ -102,6 +260,18 @@ export class ShardActor {
     if (openEntry.isEmpty) openEntry.begin(state.seq + 1, nowMs)
     apply(state, event, nowMs)
     openEntry.append(event, nowMs)
+    this.follow(event, nowMs)
+  }
+
+  /** What an event means for others: shards that have to act on it, calls that wait for it. */
+  private follow(event: Event, nowMs: number): void {
+    const { state } = this
+    if (state.outbox.size > 0 && state.outbox.has(state.seq)) {
+      this.told.push(state.seq)
+      this.deliveries.tell(event, state.seq, nowMs)
+    }
+    if (SETTLES.has(event.type) || isStacked(event)) this.hasSettled = true
+    if (event.type === EVENT.COUPON_CHANGED) this.participant.couponChanged(event.ordinal, nowMs)
   }
 
   private appendRedeemed(event: Redeemed, nowMs: number): void {
@@ -118,8 +288,20 @@ export class ShardActor {
     return decision
   }
 
+  /** The one thing about keys that no log knows: whether somebody works on a claim right now. */
+  private minded(command: Command, decision: Decision, nowMs: number): Decision {
+    if (command.type === COMMAND.ANSWER_KEY || command.type === COMMAND.LET_GO_KEY) this.claims.letGo(command.claimSeq)
+    const { answer } = decision
+    if (answer.type !== OUTCOME.KEY_CLAIMED || this.claims.take(answer.claimSeq, nowMs)) return decision
+    return answered({ type: OUTCOME.KEY_BUSY })
+  }
+
   private outcomeOf({ answer, events }: Decision, nowMs: number): Outcome<IdText> {
     const { state, history } = this
+    if (answer.type === OUTCOME.DONE_BEFORE) {
+      return { type: OUTCOME.DONE_BEFORE, outcome: this.outcomeOf(answered(answer.shown), nowMs) }
+    }
+    assert(answer.type !== HAND_OVER, 'a call that was handed over is answered')
     if (answer.type === OUTCOME.COUPON) return showCoupon(state, history, answer.ordinal, nowMs)
     if (answer.type === OUTCOME.RESERVATION) {
       return showReservation(state, history, this.sequence(answer.seq), answer.again, nowMs)

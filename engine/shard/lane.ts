@@ -13,12 +13,16 @@ import { ByteReader, ByteWriter } from '../../protocol/bytes.ts'
 import { assert } from '../../protocol/assert.ts'
 import { COMMAND } from '../../protocol/commands.ts'
 import { EVENT } from '../../protocol/events.ts'
+import { readMessage, writeMessage } from '../../protocol/message-codec.ts'
+import type { Message } from '../../protocol/messages.ts'
 import type { SteadyClock } from '../clock.ts'
+import { KEY_MEMORY_MS } from '../domain/limits.ts'
 import type { RingConsumer, RingProducer } from '../transport/byte-ring.ts'
-import { SETTLED } from '../transport/port.ts'
-import type { ShardActor } from './actor.ts'
+import { MESSAGE_MARK, SETTLED, type Settled } from '../transport/port.ts'
+import type { Post, ShardActor } from './actor.ts'
 import type { Entry } from './entry.ts'
-import { CLOCK_GAP_MAX_MS, FREE_BYTES_MIN, GROUP_BYTES_MAX, RELAXED_FLUSH_MS } from './limits.ts'
+import { failAfterFlush } from './fail-points.ts'
+import { CLOCK_GAP_MAX_MS, FREE_BYTES_MIN, GROUP_BYTES_MAX, KEY_MEMORY_SHARE, RELAXED_FLUSH_MS } from './limits.ts'
 import { ReplySender, WaitingReplies } from './replies.ts'
 
 /** The part of the journal that a lane writes to. */
@@ -37,7 +41,8 @@ export interface EntryToAppend {
 }
 
 export interface LaneOptions {
-  readonly actors: ReadonlyMap<number, ShardActor>
+  /** Makes the actors of this lane's shards. */
+  readonly actors: (post: Post) => ReadonlyMap<number, ShardActor>
   readonly journal: GroupLog
   readonly clock: SteadyClock
   readonly requests: RingConsumer
@@ -62,10 +67,29 @@ const WRITES: ReadonlySet<number> = new Set([
   COMMAND.CREATE_COUPON,
   COMMAND.CHANGE_COUPON,
   COMMAND.SWITCH_COUPON,
+  COMMAND.CLAIM_KEY,
+  COMMAND.ANSWER_KEY,
+  COMMAND.KEYED,
 ])
 
-export class Lane {
+/** Whether a command would append. A call over several shards says in its own command what it is. */
+function isWrite(data: Uint8Array, start: number): boolean {
+  if (data[start] !== COMMAND.STACK) return WRITES.has(data[start] as number)
+  const shards = (data[start + 1] as number) | ((data[start + 2] as number) << 8)
+  return WRITES.has(data[start + 3 + 2 * shards] as number)
+}
+
+interface Posted {
+  readonly from: ShardActor
+  readonly message: Message
+}
+
+export class Lane implements Post {
   private readonly options: LaneOptions
+  private readonly actors: ReadonlyMap<number, ShardActor>
+  private readonly message = new ByteWriter(4096)
+  /** Messages between shards that wait for the call in hand to end. */
+  private readonly posts: Posted[] = []
   private readonly sender: ReplySender
   private readonly reader = new ByteReader()
   private readonly answer = new ByteWriter(64 * 1024)
@@ -82,6 +106,7 @@ export class Lane {
   private flushReplies = new WaitingReplies()
   private nowMs = 0
   private orderWindowMs: number
+  private keyWindowMs = KEY_MEMORY_MS
   private hasClockDiffered = false
   private onIdle: (() => void) | null = null
   private onGoesOn: (() => void) | null = null
@@ -92,15 +117,30 @@ export class Lane {
     start: number,
     end: number,
   ): boolean => {
-    this.handle(requestId, shard, data, start, end)
+    if (requestId === MESSAGE_MARK) this.receive(data, start, end)
+    else this.handle(requestId, shard, data, start, end)
     return this.openBytes < GROUP_BYTES_MAX
   }
   private readonly settled = (error: Error | null): void => this.onFlushed(error)
 
   constructor(options: LaneOptions) {
     this.options = options
+    this.actors = options.actors(this)
     this.sender = new ReplySender(options.replies)
     this.orderWindowMs = options.orderWindowMs
+  }
+
+  send(from: ShardActor, message: Message): void {
+    this.posts.push({ from, message })
+  }
+
+  /** An answer that was not ready when its call was handled: it waits for everything that was appended on this lane. */
+  reply(from: ShardActor, request: number, kind: Settled, answer: Uint8Array, start: number, end: number): void {
+    this.noteAppended(from)
+    if (this.options.relaxed) this.sender.send(request, kind, answer, start, end)
+    else if (this.touched.length > 0) this.openReplies.add(request, kind, answer, start, end)
+    else if (this.isFlushing) this.flushReplies.add(request, kind, answer, start, end)
+    else this.sender.send(request, kind, answer, start, end)
   }
 
   /** One turn: handle what is there, then begin a flush if none is under way. */
@@ -127,21 +167,33 @@ export class Lane {
     if (this.isFailed || this.isFull || this.isHeldUp) return
     this.stampTime()
     this.watchClock()
-    for (const actor of this.options.actors.values()) {
+    for (const actor of this.actors.values()) {
       const nowMs = this.timeOf(actor)
-      actor.sweep(nowMs, nowMs - this.orderWindowMs)
+      actor.sweep(nowMs, nowMs - this.orderWindowMs, nowMs - this.keyWindowMs)
       this.noteAppended(actor)
     }
+    this.deliverPosts()
     this.flushIfDue()
+    this.sender.flush()
   }
 
   /** Order memory is bounded: while there are too many entries the window is halved, and given back when there are few. */
   boundOrderMemory(): void {
-    const { actors, orderEntriesMax, orderWindowMs } = this.options
+    const { orderEntriesMax, orderWindowMs } = this.options
+    const { actors } = this
     let entries = 0
     for (const { state } of actors.values()) entries += state.tables.orders.size + state.tables.closed.size
     if (entries > orderEntriesMax) this.orderWindowMs /= 2
     else if (entries < orderEntriesMax / 4) this.orderWindowMs = Math.min(orderWindowMs, this.orderWindowMs * 2)
+    this.boundKeyMemory(orderEntriesMax * KEY_MEMORY_SHARE)
+  }
+
+  /** Likewise for keys and operations. */
+  private boundKeyMemory(entriesMax: number): void {
+    let entries = 0
+    for (const { state } of this.actors.values()) entries += state.tables.keys.size + state.tables.operations.size
+    if (entries > entriesMax) this.keyWindowMs /= 2
+    else if (entries < entriesMax / 4) this.keyWindowMs = Math.min(KEY_MEMORY_MS, this.keyWindowMs * 2)
   }
 
   /** Handles what has arrived, flushes it, and then settles. New frames must not arrive any more. */
@@ -154,19 +206,57 @@ export class Lane {
   }
 
   private handle(requestId: number, shard: number, data: Uint8Array, start: number, end: number): void {
-    const actor = this.options.actors.get(shard)
+    const actor = this.actors.get(shard)
     assert(actor !== undefined, `shard ${shard} does not live here`)
     const { reader, answer } = this
     reader.reset(data, start, end)
     answer.clear()
-    if (this.isFull && WRITES.has(data[start] as number)) actor.refuseForSpace(this.timeOf(actor), answer)
-    else actor.handle(reader, this.timeOf(actor), answer)
+    let isReady = true
+    if (this.isFull && isWrite(data, start)) actor.refuseForSpace(this.timeOf(actor), answer)
+    else isReady = actor.handle(requestId, reader, this.timeOf(actor), answer)
     this.noteAppended(actor)
-    if (actor.lastGroup <= this.durableGroup || this.options.relaxed) {
-      this.sender.send(requestId, SETTLED.ANSWERED, answer.buf, 0, answer.pos)
+    if (isReady) this.leave(actor, requestId, SETTLED.ANSWERED, answer.buf, answer.pos)
+    this.deliverPosts()
+  }
+
+  /** Lets something out as soon as the shard's last event is on disk. */
+  private leave(actor: ShardActor, requestId: number, kind: Settled, bytes: Uint8Array, length: number): void {
+    if (actor.lastGroup <= this.durableGroup || (this.options.relaxed && requestId !== MESSAGE_MARK)) {
+      this.sender.send(requestId, kind, bytes, 0, length)
     } else {
       const waiting = actor.lastGroup === this.openGroup ? this.openReplies : this.flushReplies
-      waiting.add(requestId, SETTLED.ANSWERED, answer.buf, answer.pos)
+      waiting.add(requestId, kind, bytes, 0, length)
+    }
+  }
+
+  /** A message from a shard of another lane. */
+  private receive(data: Uint8Array, start: number, end: number): void {
+    const message = readMessage(new ByteReader(data.slice(start, end)))
+    this.give(message)
+    this.deliverPosts()
+  }
+
+  private give(message: Message): void {
+    const actor = this.actors.get(message.to)
+    assert(actor !== undefined, `shard ${message.to} does not live here`)
+    actor.receive(message, Math.max(this.timeOf(actor), message.atMs))
+    this.noteAppended(actor)
+  }
+
+  /**
+   * Messages between shards of this lane are handled at once: both sides' events are in one record, so either both are on
+   * disk or none is. What goes to another lane leaves like an answer does, behind its flush.
+   */
+  private deliverPosts(): void {
+    for (let posted = this.posts.shift(); posted !== undefined; posted = this.posts.shift()) {
+      const { from, message } = posted
+      if (this.actors.has(message.to)) {
+        this.give(message)
+        continue
+      }
+      this.message.clear()
+      writeMessage(this.message, message)
+      this.leave(from, MESSAGE_MARK, SETTLED.ANSWERED, this.message.buf, this.message.pos)
     }
   }
 
@@ -211,6 +301,7 @@ export class Lane {
       this.options.onFailed(error)
       return
     }
+    failAfterFlush()
     this.isFlushing = false
     this.durableGroup = this.openGroup - 1
     for (const actor of this.flushed) actor.flushing.begin(0, 0)
@@ -252,7 +343,7 @@ export class Lane {
     const { gapMs } = this.options.clock
     const differs = Math.abs(gapMs) > CLOCK_GAP_MAX_MS
     if (differs && !this.hasClockDiffered) {
-      const first = this.options.actors.values().next().value as ShardActor
+      const first = this.actors.values().next().value as ShardActor
       const stampedMs = this.timeOf(first)
       first.append({ type: EVENT.CLOCK_DIFFERED, wallMs: Math.round(stampedMs + gapMs), stampedMs }, stampedMs)
       this.noteAppended(first)

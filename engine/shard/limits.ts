@@ -17,6 +17,12 @@ export const SWEEP_EVENTS_MAX = 1024
 /** Slots of the order tables cleaned in one sweep. */
 export const FORGET_SLOTS_MAX = 4096
 
+/** A keyed call that is neither answered nor let go for so long no longer keeps others from its key. */
+export const CLAIM_LEASE_MS = 10_000
+
+/** Keys and operations may take this share of the entries that order memory may; beyond, they are forgotten earlier. */
+export const KEY_MEMORY_SHARE = 0.25
+
 /** With durability `relaxed`: replies leave at once, and a flush begins at the latest so long after the first event. */
 export const RELAXED_FLUSH_MS = 50
 
@@ -31,3 +37,27 @@ export const CLOCK_BEHIND_MAX_MS = 60_000
 
 /** How often order memory is held against its bound. */
 export const ORDER_MEMORY_EVERY_MS = 60_000
+
+/** How long a call waits for transactions of others that are undecided, before it takes their capacity for gone. */
+export const PATIENCE_MS = 250
+
+/** Calls that one shard lets wait so; beyond it they are answered at once. */
+export const WAITING_CALLS_MAX = 4_096
+
+/** A call over several shards that is undecided for so long is given up: the other shards cannot be reached. */
+export const STACK_CALL_MS = 1_000
+
+/** Times that a call over several shards begins anew because rules or capacity moved between quote and hold. */
+export const STACK_TRIES_MAX = 8
+
+/** An answer waits so long at most, past the decision, for the other shards to have logged it. */
+export const DELIVERY_WAIT_MS = 250
+
+/** What another shard has not confirmed is told again after so long. */
+export const TELL_AGAIN_MS = 200
+
+/** A participant asks after a transaction that is undecided for so long. */
+export const ASK_AFTER_MS = 1_000
+
+/** How often a lane says how many events its log has, for the schedule of snapshots. */
+export const TELL_GROWTH_EVERY_MS = 1_000

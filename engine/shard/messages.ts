@@ -18,11 +18,28 @@ export interface WorkerSettings {
  * `serve` comes when every worker is ready: none may begin a segment of its lane while another still looks at what the log
  * holds, or a segment without a record yet would be taken for one that a killed process left behind, and sealed.
  */
-export type ToWorker = { readonly type: 'serve' } | { readonly type: 'stop' }
+export type ToWorker =
+  | { readonly type: 'serve' }
+  /** Seal the segment being written, for a snapshot; answered by `rolled`. */
+  | { readonly type: 'roll' }
+  | { readonly type: 'stop' }
 
 export type FromWorker =
   | { readonly type: 'progress'; readonly events: number; readonly bytes: number; readonly bytesTotal: number }
-  | { readonly type: 'ready'; readonly events: number; readonly elapsedMs: number }
+  | {
+      readonly type: 'ready'
+      /** Replayed from the log. */
+      readonly events: number
+      /** Taken from snapshots, and when the oldest of them was made. */
+      readonly snapshotEvents: number
+      readonly snapshotAtMs: number | null
+      readonly elapsedMs: number
+    }
+  /** Events in the log of this lane's shards, told now and then. */
+  | { readonly type: 'grown'; readonly events: number }
+  | { readonly type: 'rolled' }
+  /** Nothing is lost: a sentence for the log. */
+  | { readonly type: 'warned'; readonly sentence: string }
   /** Memory is ahead of the disk, or an invariant broke: nothing more is answered, the process ends. */
   | { readonly type: 'failed'; readonly storage: boolean; readonly code: string; readonly message: string }
   | { readonly type: 'clockDiffered'; readonly gapMs: number }

@@ -11,12 +11,12 @@ const HEAD_BYTES = 9
 export class WaitingReplies {
   private readonly writer = new ByteWriter(16 * 1024)
 
-  add(requestId: number, kind: Settled, answer: Uint8Array, length: number): void {
+  add(requestId: number, kind: Settled, answer: Uint8Array, start: number, end: number): void {
     const { writer } = this
     writer.u32(requestId)
     writer.u8(kind)
-    writer.u32(length)
-    writer.raw(answer, 0, length)
+    writer.u32(end - start)
+    writer.raw(answer, start, end)
   }
 
   sendAll(sender: ReplySender): void {

@@ -18,8 +18,12 @@ export function stateTables(secret: Uint8Array): StateTables {
     orders: new OrderTable(false),
     holdsOfUser: new HoldIndex(),
     open: new HoldIndex(),
+    branches: new HoldIndex(),
+    claims: new HoldIndex(),
     closed: new OrderTable(),
     reversals: new OrderTable(false),
+    keys: new OrderTable(),
+    operations: new OrderTable(false),
     holds: holdColumns(),
   }
 }
@@ -31,6 +35,7 @@ function couponColumns(): CouponColumns {
     rows,
     uses: rows.f64Column(),
     reserved: rows.f64Column(),
+    endless: rows.u32Column(),
     version: rows.u32Column(),
     disabled: rows.u32Column(),
     createdAtMs: rows.f64Column(),
@@ -60,6 +65,12 @@ function holdColumns(): HoldColumns {
     priceSeq: rows.f64Column(),
     hasOrder: rows.u32Column(),
     orderKey: words(rows),
+    txnShard: rows.i32Column(),
+    txnSeq: rows.f64Column(),
+    claimSeq: rows.f64Column(),
+    untilMs: rows.f64Column(),
+    hasClaim: rows.u32Column(),
+    claimKey: words(rows),
     byCoupon: new ExpiryHeap(rows, expiresAtMs),
     byShard: new ExpiryHeap(rows, expiresAtMs),
   }

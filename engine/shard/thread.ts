@@ -8,18 +8,15 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { readDeployment } from '../../persistence/deployment.ts'
 import { type Journal, openJournal } from '../../persistence/journal.ts'
-import { replayLog } from '../../persistence/recovery.ts'
 import { assert } from '../../protocol/assert.ts'
 import { SteadyClock, type TimeSource } from '../clock.ts'
-import { KeyHash } from '../domain/key-hash.ts'
-import { ShardState } from '../domain/state.ts'
+import type { ShardState } from '../domain/state.ts'
 import { RingConsumer, RingProducer } from '../transport/byte-ring.ts'
 import { ShardActor } from './actor.ts'
 import { Lane } from './lane.ts'
-import { CLOCK_BEHIND_MAX_MS, ORDER_MEMORY_EVERY_MS, SWEEP_EVERY_MS } from './limits.ts'
+import { CLOCK_BEHIND_MAX_MS, ORDER_MEMORY_EVERY_MS, SWEEP_EVERY_MS, TELL_GROWTH_EVERY_MS } from './limits.ts'
 import type { FromWorker, ToWorker, WorkerSettings } from './messages.ts'
-import { growAhead, replayEntry } from './replay.ts'
-import { stateTables } from './state-tables.ts'
+import { recoverShards } from './recover.ts'
 
 const systemTime: TimeSource = { wallMs: () => Date.now(), monotonicMs: () => performance.now() }
 
@@ -34,28 +31,16 @@ async function run(settings: WorkerSettings): Promise<void> {
   const startedMs = performance.now()
   const { dataDir, lane: laneNumber } = settings
   const deployment = readDeployment(dataDir)
-  const states = new Map<number, ShardState>()
-  for (const shard of settings.shards) {
-    states.set(shard, new ShardState(shard, stateTables(deployment.secret), new KeyHash(deployment.secret)))
-  }
-  const recovered = replayLog(
-    dataDir,
-    deployment,
-    new Set(settings.shards),
-    (entry) => replayEntry(states.get(entry.shard) as ShardState, entry),
-    ({ events, bytes, bytesTotal }) => {
-      tell({ type: 'progress', events, bytes, bytesTotal })
-      for (const state of states.values()) growAhead(state, Math.min(1, bytes / bytesTotal))
-    },
-  )
-  const journal = openJournal({ dataDir, deployment, lane: laneNumber, recovered })
+  const { states, log, snapshotEvents, snapshotAtMs } = recoverShards(dataDir, deployment, settings.shards, {
+    onProgress: ({ events, bytes, bytesTotal }) => tell({ type: 'progress', events, bytes, bytesTotal }),
+    warn: (sentence) => tell({ type: 'warned', sentence }),
+  })
+  const journal = openJournal({ dataDir, deployment, lane: laneNumber, recovered: log })
   const lastLoggedMs = Math.max(0, ...[...states.values()].map((state) => state.timeMs))
   await waitForClock(lastLoggedMs)
-  const actors = new Map<number, ShardActor>()
-  for (const [shard, state] of states) actors.set(shard, new ShardActor(state, journal))
   const requests = new RingConsumer(settings.requests)
   const lane = new Lane({
-    actors,
+    actors: (post) => new Map([...states].map(([shard, state]) => [shard, new ShardActor(state, journal, post)])),
     journal,
     clock: new SteadyClock(systemTime, lastLoggedMs),
     requests,
@@ -66,15 +51,18 @@ async function run(settings: WorkerSettings): Promise<void> {
     onFailed: (error) => fail(error, true),
     onClockDiffered: (gapMs) => tell({ type: 'clockDiffered', gapMs }),
   })
-  listen(lane, requests, journal)
-  tell({ type: 'ready', events: recovered.events, elapsedMs: performance.now() - startedMs })
+  listen(lane, requests, journal, [...states.values()])
+  const elapsedMs = performance.now() - startedMs
+  tell({ type: 'ready', events: log.events, snapshotEvents, snapshotAtMs, elapsedMs })
 }
 
-function listen(lane: Lane, requests: RingConsumer, journal: Journal): void {
+function listen(lane: Lane, requests: RingConsumer, journal: Journal, states: readonly ShardState[]): void {
   let stopServing = (): void => {}
   port?.on('message', ({ type }: ToWorker) => {
     if (type === 'serve') {
-      stopServing = serve(lane, requests)
+      stopServing = serve(lane, requests, states)
+    } else if (type === 'roll') {
+      void journal.roll().then(() => tell({ type: 'rolled' }))
     } else {
       stopServing()
       void stop(lane, journal)
@@ -92,7 +80,7 @@ function yieldToGateway(): void {
 }
 
 /** Returns what ends the timers. */
-function serve(lane: Lane, requests: RingConsumer): () => void {
+function serve(lane: Lane, requests: RingConsumer, states: readonly ShardState[]): () => void {
   yieldToGateway()
   const turn = (): void => {
     guarded(() => lane.turn())
@@ -101,10 +89,20 @@ function serve(lane: Lane, requests: RingConsumer): () => void {
   requests.whenReadable(turn)
   const sweeper = setInterval(() => guarded(() => lane.sweep()), SWEEP_EVERY_MS)
   const bounder = setInterval(() => lane.boundOrderMemory(), ORDER_MEMORY_EVERY_MS)
+  const teller = setInterval(() => tellGrowth(states), TELL_GROWTH_EVERY_MS)
+  tellGrowth(states)
   return () => {
+    clearInterval(teller)
     clearInterval(sweeper)
     clearInterval(bounder)
   }
+}
+
+/** Snapshots are due by the number of events, and by time: told also when nothing has grown. */
+function tellGrowth(states: readonly ShardState[]): void {
+  let events = 0
+  for (const { seq } of states) events += seq
+  tell({ type: 'grown', events })
 }
 
 async function stop(lane: Lane, journal: Journal): Promise<void> {

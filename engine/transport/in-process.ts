@@ -6,7 +6,7 @@
  */
 import { ByteReader } from '../../protocol/bytes.ts'
 import type { RingConsumer, RingProducer } from './byte-ring.ts'
-import { type ReplyHandler, SETTLED, type Settled, type ShardTransport } from './port.ts'
+import { MESSAGE_MARK, type ReplyHandler, SETTLED, type Settled, type ShardTransport } from './port.ts'
 
 /** Calls that may wait for an answer. A WebSocket may have 65,536 redemptions in flight, each a call at worst. */
 const CALLS_IN_FLIGHT_MAX = 131_072
@@ -35,6 +35,10 @@ export class InProcessTransport implements ShardTransport {
     for (const lane of this.lanes) lane.requests.ring()
   }
   private readonly visit = (slot: number, kind: number, data: Uint8Array, start: number, end: number): boolean => {
+    if (slot === MESSAGE_MARK) {
+      this.forward(data, start, end)
+      return true
+    }
     this.reader.reset(data, start, end)
     this.settle(slot, kind as Settled, this.reader)
     return true
@@ -63,10 +67,7 @@ export class InProcessTransport implements ShardTransport {
     }
     this.handlers[slot] = handler
     this.inFlight++
-    if (!this.willRing) {
-      this.willRing = true
-      setImmediate(this.ringAll)
-    }
+    this.ringSoon()
   }
 
   /** Answers everything in flight, and every later call: STORAGE, or UNKNOWN (for later calls: not done). */
@@ -76,6 +77,19 @@ export class InProcessTransport implements ShardTransport {
     for (let slot = 0; slot < this.handlers.length; slot++) {
       if (this.handlers[slot] !== null) this.settle(slot, kind, NOTHING)
     }
+  }
+
+  /** From a shard to one of another worker. Its bytes name both (type, from u16, to u16); the sender says it again if it is lost. */
+  private forward(data: Uint8Array, start: number, end: number): void {
+    const to = (data[start + 3] as number) | ((data[start + 4] as number) << 8)
+    const lane = this.lanes[this.laneOfShard[to] as number] as LaneEnds
+    if (lane.requests.push(MESSAGE_MARK, to, data, start, end)) this.ringSoon()
+  }
+
+  private ringSoon(): void {
+    if (this.willRing) return
+    this.willRing = true
+    setImmediate(this.ringAll)
   }
 
   private settle(slot: number, kind: Settled, reader: ByteReader): void {

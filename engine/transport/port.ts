@@ -11,6 +11,12 @@ import type { ByteReader } from '../../protocol/bytes.ts'
 export const SETTLED = { ANSWERED: 0, NOT_DONE_OVERLOADED: 1, NOT_DONE_UNAVAILABLE: 2, UNKNOWN: 3, STORAGE: 4 } as const
 export type Settled = (typeof SETTLED)[keyof typeof SETTLED]
 
+/**
+ * In place of a call's number: a message from shard to shard (`protocol/messages.ts`), which nobody waits for and which may
+ * be lost where there is no room for it.
+ */
+export const MESSAGE_MARK = 0xffff_fffe
+
 /** Gets the end of one call. The reader stands before the position and is valid during the call of `settled` only. */
 export interface ReplyHandler {
   settled(kind: Settled, reply: ByteReader): void

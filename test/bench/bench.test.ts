@@ -14,10 +14,13 @@ import { runCeiling } from '../../bench/workloads/ceiling.ts'
 import { runCheckout } from '../../bench/workloads/checkout.ts'
 import { runColumnsWorkload } from '../../bench/workloads/columns.ts'
 import type { BenchContext } from '../../bench/workloads/context.ts'
+import { runHeld } from '../../bench/workloads/held.ts'
+import { runReadModel } from '../../bench/workloads/read-model.ts'
 import { runRecovery } from '../../bench/workloads/recovery.ts'
 import { runSpread } from '../../bench/workloads/spread.ts'
+import { runStacked } from '../../bench/workloads/stacked.ts'
 
-const TEST_TIME_LIMIT_MS = 60_000
+const TEST_TIME_LIMIT_MS = 90_000
 const SEED = 42
 
 function contextFor(loadTool: LoadTool): BenchContext {
@@ -87,15 +90,87 @@ describe('the bench, small', () => {
     for (const run of runs) expect(run.succeeded).toBeGreaterThan(0)
   })
 
+  for (const tool of loadTools) {
+    it(`stacked redeems whole carts only, with ${tool}`, { timeout: TEST_TIME_LIMIT_MS }, async () => {
+      const report = await runStacked(contextFor(tool), SMALL.stacked)
+      type Side = {
+        workers: number
+        runs: { shape: string; succeeded: number }[]
+        codes: Record<string, string[]>
+        shards: Record<string, number>
+      }
+      const { own, others } = report.detail as unknown as { own: Side; others: Side[] }
+      const sides = [own, ...others]
+      // Of each side: the amounts and two counts of three carts, and the errors.
+      expectSound(report, sides.length * 10)
+      for (const { runs, codes, shards } of sides) {
+        expect(runs).toHaveLength(3)
+        for (const run of runs) expect(run.succeeded, run.shape).toBeGreaterThan(0)
+        for (const [shape, count] of [
+          ['one', 1],
+          ['two', 2],
+          ['three', 3],
+        ] as const) {
+          expect(new Set((codes[shape] as string[]).map((code) => shards[code])).size).toBe(count)
+        }
+      }
+      // With two workers the two coupons of a cart are not on the same one.
+      for (const { codes, shards } of sides.filter(({ workers }) => workers === 2)) {
+        const [left, right] = codes.two as [string, string]
+        expect((shards[left] as number) % 2).not.toBe((shards[right] as number) % 2)
+      }
+    })
+  }
+
+  it('read-model compares a server with lists and one without', { timeout: TEST_TIME_LIMIT_MS }, async () => {
+    const report = await runReadModel(contextFor('wrk'), SMALL.readModel)
+    // Both sides: read model on or off, errors, redeemed, uses; with it three more about lists.
+    expectSound(report, 2 * 4 + 3)
+    type Run = { side: string; load: OpenLoopResult; uses: number; lists: { polls: number } | null }
+    const { runs } = report.detail as unknown as { runs: Run[] }
+    expect(runs.map(({ side }) => side)).toEqual(['with', 'without'])
+    for (const { load, uses } of runs) expect(uses).toBe(load.planned)
+    expect(runs[0]?.lists?.polls).toBeGreaterThan(0)
+    expect(runs[1]?.lists).toBeNull()
+  })
+
+  it('held sees three snapshots and a new segment under load', { timeout: TEST_TIME_LIMIT_MS }, async () => {
+    const report = await runHeld(contextFor('wrk'), SMALL.held, SMALL.diskSyncs)
+    expect(report.checks.filter((check) => !check.holds)).toEqual([])
+    expect(report.checks).toHaveLength(8)
+    const { load, uses, snapshots, segmentsBefore, segmentsAfter } = report.detail as unknown as {
+      load: OpenLoopResult
+      uses: number
+      snapshots: unknown[]
+      segmentsBefore: number
+      segmentsAfter: number
+    }
+    expect(uses).toBe(load.planned)
+    expect(snapshots.length).toBeGreaterThanOrEqual(3)
+    expect(segmentsAfter).toBeGreaterThanOrEqual(segmentsBefore + 3)
+    // 20 s in stretches of 2 s; every request due in the measured time is in one of them.
+    expect(load.slices).toHaveLength(10)
+    expect(load.slices.reduce((sum, slice) => sum + slice.count, 0)).toBe(load.latency.count)
+    expect(report.series?.rows).toHaveLength(10)
+  })
+
   it('recovery finds every acknowledged redemption after SIGKILL', { timeout: TEST_TIME_LIMIT_MS }, async () => {
     const report = await runRecovery(contextFor('wrk'), SMALL.recovery)
-    expectSound(report, 10)
+    expectSound(report, 20)
     type Recovered = { columnUses: number; singleUses: number; singles: OpenLoopResult }
-    const { any, once } = report.detail as unknown as { any: Recovered; once: Recovered }
+    type FromSnapshots = { uses: number; inSnapshots: number; replay: { events: number } }
+    const { any, once, anyTail, onceTail } = report.detail as unknown as Record<'any' | 'once', Recovered> &
+      Record<'anyTail' | 'onceTail', FromSnapshots>
     for (const { columnUses, singleUses, singles } of [any, once]) {
       expect(columnUses).toBe(8_192)
       expect(singleUses).toBe(singles.planned)
       expect(singles.planned).toBeGreaterThan(0)
+    }
+    for (const { uses, inSnapshots, replay } of [anyTail, onceTail]) {
+      expect(uses).toBe(8_192 + 2_048)
+      expect(inSnapshots).toBeGreaterThanOrEqual(8_192)
+      // Whoever replayed the whole log would have more than 10,000 events.
+      expect(replay.events).toBeLessThan(2_048 + 100)
     }
   })
 })

@@ -12,6 +12,7 @@ import { encodeColumnsFrames } from '../../bench/load/columns-frames.ts'
 import { ColumnsReplyJudge } from '../../bench/load/columns-reply.ts'
 import { drawEvenly, drawZipf } from '../../bench/load/draw-codes.ts'
 import { HttpReplyReader } from '../../bench/load/http-reply.ts'
+import type { LatencySummary } from '../../bench/load/latency.ts'
 import { runOpenLoop } from '../../bench/load/open-loop.ts'
 import { RedeemRequest, redeemBody, validateBody } from '../../bench/load/redeem-request.ts'
 import { OPCODE, WebSocketReader } from '../../bench/load/websocket-reader.ts'
@@ -212,6 +213,50 @@ describe('the open loop', () => {
   })
 })
 
+describe('the slices of an open loop', () => {
+  it('show in which stretch a stall was, by when requests were due', { timeout: 20_000 }, async () => {
+    // At 200/s the 100th request comes after about half a second, in the first of two slices of a second; those of the second
+    // that have to wait for the end of the stall wait for a tenth of it.
+    const stallMs = 600
+    let requests = 0
+    const server = createServer((socket) => {
+      socket.on('error', () => {})
+      socket.on('data', () => {
+        requests += 1
+        const reply = (): void => void socket.write('HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n')
+        if (requests === 100) setTimeout(reply, stallMs)
+        else reply()
+      })
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const port = (server.address() as AddressInfo).port
+    const shared = { code: 'SAVE10', tag: 't', ratePerSecond: 200, warmupSeconds: 0, seconds: 2, connections: 1 }
+    const result = await runOpenLoop({ port, ...shared, drainSeconds: 5, seed: 9, sliceSeconds: 1 })
+    server.close()
+    expect(result.slices).toHaveLength(2)
+    const [first, second] = result.slices as [LatencySummary, LatencySummary]
+    expect(first.count + second.count).toBe(result.planned)
+    expect(first.maxMs).toBe(result.latency.maxMs)
+    expect(first.maxMs).toBeGreaterThanOrEqual(stallMs)
+    expect(second.maxMs).toBeLessThan(first.maxMs)
+    expect(Date.now() - result.startedAtMs).toBeGreaterThanOrEqual(1_900)
+  })
+
+  it('are left out when nobody asks for them', { timeout: 20_000 }, async () => {
+    const server = createServer((socket) => {
+      socket.on('error', () => {})
+      socket.on('data', () => void socket.write('HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n'))
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const port = (server.address() as AddressInfo).port
+    const shared = { code: 'SAVE10', tag: 't', ratePerSecond: 100, warmupSeconds: 0, seconds: 0.2, connections: 1 }
+    const result = await runOpenLoop({ port, ...shared, drainSeconds: 5, seed: 9 })
+    server.close()
+    expect(result.latency.count).toBe(result.planned)
+    expect(result.slices).toEqual([])
+  })
+})
+
 describe('wrk', () => {
   it('is read by the line of JSON that the script prints', () => {
     const printed =
@@ -235,7 +280,8 @@ describe('wrk', () => {
       const port = (server.address() as AddressInfo).port
       const folder = mkdtempSync(join(tmpdir(), 'tearoff-wrk-'))
       try {
-        const codesFile = writeCodes(folder, 'two', ['AAA1', 'BBB2'])
+        // The second line is a cart with two codes.
+        const codesFile = writeCodes(folder, 'two', ['AAA1', 'BBB2,CCC3'])
         for (const kind of ['redeem', 'validate'] as const) {
           bodies.length = 0
           await runClosedLoop(tool, { port, kind, codesFile, tag: 'w', connections: 1, seconds: 1 })
@@ -245,8 +291,10 @@ describe('wrk', () => {
           expect(bodies.length).toBeGreaterThan(2)
           for (const index of [0, 1, 2]) {
             const number = start + index
-            expect(bodies[index]).toBe(bodyOf(number % 2 === 0 ? 'AAA1' : 'BBB2', 'w', number))
+            expect(bodies[index]).toBe(bodyOf(number % 2 === 0 ? 'AAA1' : 'BBB2,CCC3', 'w', number))
           }
+          expect((JSON.parse(bodies[2 - start] ?? '') as { codes: string[] }).codes).toEqual(['AAA1'])
+          expect((JSON.parse(bodies[3 - start] ?? '') as { codes: string[] }).codes).toEqual(['BBB2', 'CCC3'])
         }
       } finally {
         server.close()

@@ -10,6 +10,7 @@ import { acknowledgementFaults } from '../../cli/audit/audit-acknowledgements.ts
 import { idOf } from '../../cli/audit/audit-accounts.ts'
 import { type Audit, auditLog } from '../../cli/audit/audit-log.ts'
 import { proofOf } from '../../cli/audit/audit-proof.ts'
+import { bytesOf } from '../../protocol/bytes.ts'
 import { EVENT, type Event } from '../../protocol/events.ts'
 import { formatId } from '../../protocol/ids.ts'
 import { removeDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
@@ -271,6 +272,29 @@ describe('rules', () => {
     const faults = await faultsOf(...events)
     expect(faults).toHaveLength(1)
     expect(faults[0]).toContain(expected)
+  })
+
+  it('find an operation with a key that was done twice, and nothing in one that was done once', async () => {
+    const operation = bytesOf('sixteen bytes ..')
+    const claim: Event = {
+      type: EVENT.KEY_CLAIMED,
+      scope: 'key_1',
+      key: 'k',
+      digest: bytesOf('d'.repeat(32)),
+      operation,
+    }
+    const done: Event = { type: EVENT.OPERATION_DONE, operation, shows: 'COUPON', number: 0, again: false }
+    const answer = { status: 201, body: '{}', position: '0:2@5', location: '/x', etag: '"1"', retryAfterSeconds: 0 }
+    const told: Event = { type: EVENT.KEY_ANSWERED, scope: 'key_1', key: 'k', claimSeq: 1, answer }
+    const freed: Event = { type: EVENT.KEY_ANSWERED, scope: null, key: 'l', claimSeq: 9, answer: null }
+    const forgotten: Event = { type: EVENT.KEYS_FORGOTTEN, beforeSeq: 3 }
+    const once = [claim, created(0, 'AAA'), done, told, freed, forgotten]
+    expect(await faultsOf(...once)).toEqual([])
+    removeDirectory(dataDir)
+    dataDir = temporaryDirectory('audit')
+    const faults = await faultsOf(...once, created(1, 'BBB'), done)
+    expect(faults).toHaveLength(1)
+    expect(faults[0]).toMatch(/operation [0-9a-f]{32} was done at 3 and again at 8/)
   })
 
   it('do not hold an order twice against a shard that forgot it', async () => {

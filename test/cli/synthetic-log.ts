@@ -7,7 +7,7 @@ import { replayLog } from '../../persistence/recovery.ts'
 import { ByteWriter, bytesOf } from '../../protocol/bytes.ts'
 import type { CouponDefinition } from '../../protocol/coupon.ts'
 import { writeEvent, writeTick } from '../../protocol/event-codec.ts'
-import { EVENT, type Event } from '../../protocol/events.ts'
+import { EVENT, type Event, type Stack } from '../../protocol/events.ts'
 import type { PriceFact } from '../../protocol/price.ts'
 import type { Offer } from '../../engine/domain/offer.ts'
 
@@ -130,11 +130,12 @@ export function redeemed(user: string, order: string, more: RedeemedWith = {}): 
     user: bytesOf(user),
     order: bytesOf(order),
     price: more.price ?? price,
+    stack: null,
   }
 }
 
 export function reserved(user: string, expiresAtMs: number, ordinals: readonly number[] = [0]): Event {
-  return { type: EVENT.RESERVED, ordinals, user: bytesOf(user), order: null, expiresAtMs, price: null }
+  return { type: EVENT.RESERVED, ordinals, user: bytesOf(user), order: null, expiresAtMs, price: null, stack: null }
 }
 
 export function released(reservationSeq: number, cause: 'RELEASED' | 'EXPIRED', expiresAtMs: number): Event {
@@ -147,6 +148,106 @@ export function reversed(redemptionSeq: number, user: string, returnUse = true):
     redemptionSeq,
     ordinals: [0],
     user: bytesOf(user),
+    reason: 'refund',
+    returnUse,
+    stack: null,
+  }
+}
+
+/** Of a call over shard 0, which coordinates, and shard 1: AAA is coupon 0 there, BBB coupon 0 here. */
+export interface StackedWith {
+  /** Of the coordinator's BRANCH_PREPARED. */
+  readonly txnSeq: number
+  /** Of what took the capacity on shard 0 and on shard 1. */
+  readonly heldSeqs: readonly [number, number]
+  readonly user?: string
+  readonly order?: string
+  readonly amounts?: readonly [number, number]
+  readonly reservationSeq?: number
+  readonly late?: boolean
+  readonly codes?: readonly [string, string]
+}
+
+function stackOf({ txnSeq, heldSeqs, codes = ['AAA', 'BBB'] }: StackedWith): Stack {
+  return {
+    txnSeq,
+    coupons: heldSeqs.map((heldSeq, shard) => ({ shard, ordinal: 0, code: codes[shard] as string, heldSeq })),
+  }
+}
+
+export function redeemedOverTwo(stacked: StackedWith): Event {
+  const { user = 'ann', order = 'o', amounts = [100, 90], reservationSeq = 0, late = false } = stacked
+  const alone = redeemed(user, order, { reservationSeq, late, price: { ...price, amounts } })
+  return { ...alone, stack: stackOf(stacked) } as Event
+}
+
+export function reservedOverTwo(stacked: StackedWith & { readonly expiresAtMs: number }): Event {
+  const { user = 'ann', expiresAtMs } = stacked
+  return { ...reserved(user, expiresAtMs), stack: stackOf(stacked) } as Event
+}
+
+export function reversedOverTwo(redemptionSeq: number, user: string, heldSeq: number): Event {
+  return { ...reversed(redemptionSeq, user), stack: { heldSeq, shards: [1] } } as Event
+}
+
+export interface PreparedWith {
+  readonly user?: string
+  readonly order?: string | null
+  readonly reservationTxnSeq?: number
+  readonly ordinals?: readonly number[]
+}
+
+/** On shard 0: its own sequence is the transaction. */
+export function prepared(more: PreparedWith = {}): Event {
+  return branchPrepared(0, more, [1])
+}
+
+/** On shard 1. */
+export function preparedThere(txnSeq: number, more: PreparedWith = {}): Event {
+  return branchPrepared(txnSeq, more, [])
+}
+
+function branchPrepared(seq: number, more: PreparedWith, shards: readonly number[]): Event {
+  const { user = 'ann', order = 'o', reservationTxnSeq = 0, ordinals = [0] } = more
+  return {
+    type: EVENT.BRANCH_PREPARED,
+    txn: { shard: 0, seq },
+    ordinals,
+    user: bytesOf(user),
+    order: order === null ? null : bytesOf(order),
+    reservationTxnSeq,
+    shards,
+  }
+}
+
+export interface RedeemedThere {
+  readonly user?: string
+  readonly order?: string
+  readonly amounts?: readonly number[]
+  readonly ordinals?: readonly number[]
+}
+
+/** On shard 1: the share of a redemption that shard 0 logged. */
+export function redeemedThere(txnSeq: number, redemptionSeq: number, more: RedeemedThere = {}): Event {
+  const { user = 'ann', order = 'o', amounts = [90], ordinals = [0] } = more
+  return {
+    type: EVENT.BRANCH_REDEEMED,
+    txn: { shard: 0, seq: txnSeq },
+    redemptionSeq,
+    ordinals,
+    user: bytesOf(user),
+    order: bytesOf(order),
+    amounts,
+  }
+}
+
+export function reversedThere(redemptionSeq: number, heldSeq: number, returnUse = true): Event {
+  return {
+    type: EVENT.BRANCH_REVERSED,
+    redemption: { shard: 0, seq: redemptionSeq },
+    heldSeq,
+    ordinals: [0],
+    user: bytesOf('ann'),
     reason: 'refund',
     returnUse,
   }

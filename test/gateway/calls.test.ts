@@ -3,24 +3,37 @@
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { SETTLED } from '../../engine/transport/port.ts'
-import { COMMAND, type Command } from '../../protocol/commands.ts'
-import { OUTCOME, type Outcome, type Quote } from '../../protocol/outcomes.ts'
+import { COMMAND, type Command, NO_SHARD } from '../../protocol/commands.ts'
+import { type NamedCoupon, OUTCOME, type Outcome } from '../../protocol/outcomes.ts'
+import type { PriceFact } from '../../protocol/price.ts'
 import { formatId } from '../../protocol/ids.ts'
 import { type RefusalCode, REFUSALS } from '../../protocol/refusals.ts'
+import type { ReadModel } from '../../gateway/read-model.ts'
+import { couponText } from '../../gateway/render-coupon.ts'
 import { ROUTES } from '../../gateway/routes.ts'
 import { Contract, type OpenApi } from './support/contract.ts'
+import { AT_MS } from './support/fake-transport.ts'
 import { type HttpAnswer, send, type Sent, startTestGateway, type TestGateway } from './support/gateway.ts'
-import { coupon, DEFINITION, redemption, refused, reservation, text, validated } from './support/outcomes.ts'
+import { coupon, DEFINITION, PRICE, redemption, refused, reservation, text, validated } from './support/outcomes.ts'
 
 const CART = { currency: 'EUR', lines: [{ productId: 'p1', quantity: 1, unitPrice: 4_999 }] }
 const REDEEM = { codes: ['SAVE10'], userId: 'u1', orderId: 'o1', cart: CART }
+
+/** A read model with one of everything. */
+const oneOfEach: ReadModel = {
+  coupons: async () => ({ items: [couponText(0, coupon())], next: null, lagMs: 12 }),
+  history: async () => ({ items: [{ seq: 33, atMs: AT_MS, membersJson: null }], next: null, lagMs: 12 }),
+  redemptions: async () => ({ items: [{ shard: 0, seq: 33 }], next: null, lagMs: 12 }),
+  reservations: async () => ({ items: [{ shard: 0, seq: 32 }], next: null, lagMs: 12 }),
+  lagMs: () => 12,
+}
 
 let running: TestGateway
 let contract: Contract
 let home = 0
 
 beforeAll(async () => {
-  running = await startTestGateway()
+  running = await startTestGateway({ readModel: oneOfEach })
   contract = new Contract((await send(running.gateway.port, { path: '/v1/openapi.json' })).json as OpenApi)
   home = running.router.shardOfCode('SAVE10')
 })
@@ -178,14 +191,18 @@ describe('reservations', () => {
   })
 })
 
-describe('validation', () => {
-  /** Codes on two shards, by trying. */
-  function codeElsewhere(): string {
-    for (let i = 0; ; i++) if (running.router.shardOfCode(`OTHER${i}`) !== home) return `OTHER${i}`
-  }
-  const offer = { ...DEFINITION.offer, stacking: 'STACKABLE' as const }
-  const quote: Quote = { ordinal: 0, refusal: null, detail: '', retryAfterMs: 0, version: 1, offer }
+/** A code that lives on another shard than SAVE10, by trying. */
+function codeWhere(isWanted: (shard: number) => boolean): string {
+  for (let i = 0; ; i++) if (isWanted(running.router.shardOfCode(`OTHER${i}`))) return `OTHER${i}`
+}
 
+/** An answer to which these shards have contributed beside the one that coordinates. */
+function across(outcome: Outcome, ...shards: number[]): Outcome {
+  const positions = shards.map((shard) => ({ shard, seq: 100 + shard, timeMs: 1_795_197_600_100 }))
+  return { type: OUTCOME.ACROSS, positions, outcome }
+}
+
+describe('validation', () => {
   test('of codes on one shard is one command', async () => {
     const answer = await call('/v1/validate', post('/v1/validate', { codes: ['SAVE10'], cart: CART }), validated())
     expect(answer).toMatchObject({ status: 200, json: { valid: true, discount: { total: 500 } } })
@@ -194,28 +211,228 @@ describe('validation', () => {
     ])
   })
 
-  test('of codes on several shards combines their quotes', async () => {
-    const other = codeElsewhere()
-    const body = { codes: ['SAVE10', other], userId: 'u1', cart: CART }
-    const quoted: Outcome = { type: OUTCOME.QUOTED, quotes: [quote] }
-    const answer = await call('/v1/validate', post('/v1/validate', body), quoted, quoted)
-    // 10 % of 4,999 is 499.9, so 500; then 10 % of 4,499 is 449.9, so 450.
-    expect(answer.json).toMatchObject({
-      valid: true,
-      discount: { total: 950, finalPrice: 4_049 },
-      coupons: [
-        { code: 'SAVE10', couponId: formatId('cpn_', home, 0), amount: 500 },
-        { code: other, couponId: formatId('cpn_', running.router.shardOfCode(other), 0), amount: 450 },
-      ],
-    })
-    expect(running.transport.asked.map(({ shard }) => shard)).toEqual([home, running.router.shardOfCode(other)])
-    expect(String(answer.headers['x-tearoff-position']).split(', ')).toHaveLength(2)
+  test.each(['x', 'no such', 'CPN_1'])(
+    'of the malformed code %s alone asks one shard, which says that it does not exist',
+    async (code) => {
+      const unknown = { ordinal: -1, refusal: 'COUPON_NOT_FOUND', detail: 'there is none', amountMinor: null } as const
+      const outcome = across(validated({ verdicts: [unknown], price: null }))
+      const answer = await call('/v1/validate', post('/v1/validate', { codes: [code], cart: CART }), outcome)
+      expect(answer).toMatchObject({
+        status: 200,
+        json: { valid: false, discount: null, coupons: [{ code: code.toUpperCase(), reason: 'COUPON_NOT_FOUND' }] },
+      })
+      expect(asked()).toMatchObject([{ shard: 0, type: COMMAND.STACK, shards: [NO_SHARD] }])
+    },
+  )
+})
+
+describe('codes on several shards', () => {
+  const PRICE_OF_TWO: PriceFact = {
+    ...PRICE,
+    amounts: [500, 450],
+    lines: [{ lineId: '0', amountMinor: 4_999, perCoupon: [500, 450] }],
+  }
+  let low = ''
+  let high = ''
+  let lowShard = 0
+  let highShard = 0
+  let codes: readonly string[] = []
+  let named: readonly NamedCoupon[] = []
+  beforeAll(() => {
+    const other = codeWhere((shard) => shard !== home)
+    const isLower = running.router.shardOfCode(other) < home
+    ;[low, high] = isLower ? [other, 'SAVE10'] : ['SAVE10', other]
+    lowShard = running.router.shardOfCode(low)
+    highShard = running.router.shardOfCode(high)
+    // The one on the higher shard first: who coordinates does not hang on the order of the codes.
+    codes = [high, low]
+    named = [
+      { shard: highShard, ordinal: 4, code: high },
+      { shard: lowShard, ordinal: 2, code: low },
+    ]
   })
 
-  test('a malformed code is a coupon that does not exist; the others are judged', async () => {
-    const quoted: Outcome = { type: OUTCOME.QUOTED, quotes: [quote] }
+  /** Positions as the client sees them: of the coordinator alone, and of both. */
+  const one = (): string => `${lowShard}:7@1795197600123`
+  const both = (): string => `${one()}, ${highShard}:${100 + highShard}@1795197600100`
+  const namedInAnswer = (): object[] => [
+    { couponId: formatId('cpn_', highShard, 4), code: high, amount: 500 },
+    { couponId: formatId('cpn_', lowShard, 2), code: low, amount: 450 },
+  ]
+
+  test('are one command to the lowest of these, with the shard of each', async () => {
+    const done = redemption({ coupons: named, price: PRICE_OF_TWO })
+    const answer = await call('/v1/redemptions', post('/v1/redemptions', { ...REDEEM, codes }), across(done, highShard))
+    expect(asked()).toEqual([
+      {
+        shard: lowShard,
+        type: COMMAND.STACK,
+        shards: [highShard, lowShard],
+        call: {
+          type: COMMAND.REDEEM,
+          coupons: codes.map((code) => ({ code, ordinal: -1 })),
+          user: 'u1',
+          order: 'o1',
+          cart: CART_ASKED,
+          ttlSeconds: 0,
+        },
+      },
+    ])
+    const redemptionId = formatId('rdm_', lowShard, 33)
+    expect(answer).toMatchObject({
+      status: 201,
+      json: { redemptionId, discount: { total: 950, finalPrice: 4_049 }, coupons: namedInAnswer() },
+      headers: { location: `/v1/redemptions/${redemptionId}`, 'x-tearoff-position': one() },
+    })
+  })
+
+  test('of three codes on two shards, each stands in its own place', async () => {
+    const third = codeWhere((shard) => shard === highShard)
+    const three = [third, low, high].filter((code, i, all) => all.indexOf(code) === i)
+    await call('/v1/redemptions', post('/v1/redemptions', { ...REDEEM, codes: three }), refused('ORDER_CONFLICT'))
+    expect(asked()).toMatchObject([{ shard: lowShard, shards: three.map((code) => running.router.shardOfCode(code)) }])
+  })
+
+  test('a replayed redemption is 200 and has the position of the coordinator alone', async () => {
+    const done = redemption({ coupons: named, price: PRICE_OF_TWO, replayed: true })
+    const answer = await call('/v1/redemptions', post('/v1/redemptions', { ...REDEEM, codes }), across(done, highShard))
+    expect(answer).toMatchObject({
+      status: 200,
+      json: { coupons: namedInAnswer() },
+      headers: { 'idempotent-replayed': 'true', 'x-tearoff-position': one() },
+    })
+  })
+
+  test('a reservation names its coupons wherever they live', async () => {
+    const open = reservation({ coupons: named, price: PRICE_OF_TWO })
+    const sent = post('/v1/reservations', { codes, userId: 'u1', ttlSeconds: 60, cart: CART })
+    const answer = await call('/v1/reservations', sent, across(open, highShard))
+    const reservationId = formatId('rsv_', lowShard, 32)
+    expect(answer).toMatchObject({
+      status: 201,
+      json: { reservationId, coupons: namedInAnswer() },
+      headers: { location: `/v1/reservations/${reservationId}`, 'x-tearoff-position': one() },
+    })
+    expect(asked()).toMatchObject([
+      { shard: lowShard, type: COMMAND.STACK, call: { type: COMMAND.RESERVE, ttlSeconds: 60 } },
+    ])
+    const path = `/v1/reservations/${reservationId}`
+    const read = await call('/v1/reservations/{id}', { path }, open)
+    expect(read).toMatchObject({ status: 200, json: { coupons: namedInAnswer() } })
+  })
+
+  test('its redemption, extension and release go to the coordinator by the id alone', async () => {
+    const path = `/v1/reservations/${formatId('rsv_', lowShard, 32)}`
+    const open = reservation({ coupons: named })
+    const extend = post(`${path}/extend`, { ttlSeconds: 90 })
+    const extended = await call('/v1/reservations/{id}/extend', extend, across(open, highShard))
+    expect(extended).toMatchObject({ status: 200, headers: { 'x-tearoff-position': one() } })
+    const done = redemption({ coupons: named, price: PRICE_OF_TWO, reservationSeq: 32 })
+    const redeem = post(`${path}/redeem`, { orderId: 'o1' })
+    const answer = await call('/v1/reservations/{id}/redeem', redeem, across(done, highShard))
+    expect(answer).toMatchObject({
+      status: 201,
+      json: { reservationId: formatId('rsv_', lowShard, 32), coupons: namedInAnswer() },
+      headers: { 'x-tearoff-position': one() },
+    })
+    const released = across({ type: OUTCOME.RELEASED }, highShard)
+    expect((await call('/v1/reservations/{id}', { method: 'DELETE', path }, released)).status).toBe(204)
+    expect(asked()).toMatchObject([
+      { shard: lowShard, type: COMMAND.EXTEND_RESERVATION },
+      { shard: lowShard, type: COMMAND.REDEEM_RESERVATION },
+      { shard: lowShard, type: COMMAND.RELEASE },
+    ])
+  })
+
+  test('a reversal goes to the coordinator by the id alone', async () => {
+    const reversed = redemption({
+      coupons: named,
+      price: PRICE_OF_TWO,
+      reversed: { atMs: 1_795_197_600_000, reason: 'refund' },
+    })
+    const sent = post(`/v1/redemptions/${formatId('rdm_', lowShard, 33)}/reverse`, { reason: 'refund' })
+    const answer = await call('/v1/redemptions/{id}/reverse', sent, across(reversed))
+    expect(answer).toMatchObject({ status: 200, json: { status: 'REVERSED', coupons: namedInAnswer() } })
+    expect(answer.headers['x-tearoff-position']).toBe(one())
+  })
+
+  test('a validation lists the position of every shard that judged, the coordinator first', async () => {
+    const verdicts = [
+      { ordinal: 4, refusal: null, detail: '', amountMinor: 500 },
+      { ordinal: 2, refusal: null, detail: '', amountMinor: 450 },
+    ]
+    const outcome = across(validated({ verdicts, price: PRICE_OF_TWO }), highShard)
+    const answer = await call('/v1/validate', post('/v1/validate', { codes, userId: 'u1', cart: CART }), outcome)
+    expect(answer).toMatchObject({
+      status: 200,
+      json: {
+        valid: true,
+        discount: { total: 950, finalPrice: 4_049 },
+        coupons: [
+          { code: high, couponId: formatId('cpn_', highShard, 4), applicable: true, amount: 500 },
+          { code: low, couponId: formatId('cpn_', lowShard, 2), applicable: true, amount: 450 },
+        ],
+      },
+      headers: { 'x-tearoff-position': both() },
+    })
+    expect(asked()).toMatchObject([{ shard: lowShard, type: COMMAND.STACK, call: { type: COMMAND.VALIDATE } }])
+  })
+
+  test('so does a refusal, which names the code and says of each what is the matter', async () => {
+    const verdicts = [
+      { ordinal: 4, refusal: 'COUPON_LOCKED', detail: 'held', amountMinor: null },
+      { ordinal: 2, refusal: null, detail: '', amountMinor: 450 },
+    ] as const
+    const locked = refused('COUPON_LOCKED', { couponIndex: 0, retryAfterMs: 41_001, verdicts })
+    const answer = await call(
+      '/v1/redemptions',
+      post('/v1/redemptions', { ...REDEEM, codes }),
+      across(locked, highShard),
+    )
+    expect(answer).toMatchObject({
+      status: 423,
+      json: {
+        code: 'COUPON_LOCKED',
+        coupon: high,
+        coupons: [
+          { code: high, applicable: false, reason: 'COUPON_LOCKED', detail: 'held' },
+          { code: low, couponId: formatId('cpn_', lowShard, 2), applicable: true, amount: 450 },
+        ],
+      },
+      headers: { 'retry-after': '42', 'x-tearoff-position': both() },
+    })
+  })
+
+  test('a refused redemption of a reservation names the coupons of all its shards', async () => {
+    const verdicts = [
+      { ordinal: 4, refusal: null, detail: '', amountMinor: 500 },
+      { ordinal: 2, refusal: 'MIN_ORDER_NOT_MET', detail: 'why', amountMinor: null },
+    ] as const
+    const outcome = across(refused('MIN_ORDER_NOT_MET', { couponIndex: 1, verdicts }), highShard)
+    const sent = post(`/v1/reservations/${formatId('rsv_', lowShard, 32)}/redeem`, { orderId: 'o', cart: CART })
+    const answer = await call('/v1/reservations/{id}/redeem', sent, outcome, reservation({ coupons: named }))
+    expect(answer).toMatchObject({
+      status: 422,
+      json: {
+        code: 'MIN_ORDER_NOT_MET',
+        coupon: low,
+        coupons: [
+          { code: high, couponId: formatId('cpn_', highShard, 4), applicable: true },
+          { code: low, applicable: false },
+        ],
+      },
+      headers: { 'x-tearoff-position': both() },
+    })
+  })
+
+  test('a code that cannot exist has no shard; the others are judged', async () => {
+    const verdicts = [
+      { ordinal: -1, refusal: 'COUPON_NOT_FOUND', detail: 'there is no such coupon', amountMinor: null },
+      { ordinal: 0, refusal: null, detail: '', amountMinor: 500 },
+    ] as const
     const body = { codes: ['no such', 'SAVE10'], cart: CART }
-    const answer = await call('/v1/validate', post('/v1/validate', body), quoted)
+    const outcome = across(validated({ verdicts, price: null }))
+    const answer = await call('/v1/validate', post('/v1/validate', body), outcome)
     expect(answer.json).toEqual({
       valid: false,
       discount: null,
@@ -224,73 +441,24 @@ describe('validation', () => {
         { code: 'SAVE10', couponId: formatId('cpn_', home, 0), applicable: true, amount: 500 },
       ],
     })
-  })
-
-  test('of malformed codes alone asks nobody', async () => {
-    const answer = await call('/v1/validate', post('/v1/validate', { codes: ['x'], cart: CART }))
-    expect(answer).toMatchObject({ status: 200, json: { valid: false } })
-    expect(answer.headers).not.toHaveProperty('x-tearoff-position')
-  })
-
-  test('a shard that cannot answer ends it', async () => {
-    running.transport.script = ({ shard }) =>
-      shard === home ? { type: OUTCOME.QUOTED, quotes: [quote] } : { settled: SETTLED.NOT_DONE_UNAVAILABLE }
-    const body = { codes: ['SAVE10', codeElsewhere()], cart: CART }
-    const answer = await send(running.gateway.port, post('/v1/validate', body))
-    expect(answer).toMatchObject({ status: 503, json: { code: 'SHARD_UNAVAILABLE' } })
-  })
-
-  test('redeeming codes on several shards is refused with a sentence', async () => {
-    const body = { ...REDEEM, codes: ['SAVE10', codeElsewhere()] }
-    const quoted: Outcome = { type: OUTCOME.QUOTED, quotes: [quote] }
-    const answer = await call('/v1/redemptions', post('/v1/redemptions', body), quoted, quoted)
-    expect(answer).toMatchObject({ status: 400, json: { code: 'INVALID_REQUEST', errors: [{ pointer: '/codes' }] } })
-    expect(asked()).toMatchObject([{ type: COMMAND.QUOTE }, { type: COMMAND.QUOTE }])
-  })
-
-  test.each<[string, Quote, number, object, string | undefined]>([
-    [
-      'is unknown',
-      { ...quote, ordinal: -1, refusal: 'COUPON_NOT_FOUND', detail: 'gone', offer: null },
-      422,
-      { code: 'COUPON_NOT_FOUND', detail: 'gone' },
-      undefined,
-    ],
-    ['is exclusive', { ...quote, offer: DEFINITION.offer }, 422, { code: 'NOT_STACKABLE' }, undefined],
-    [
-      'is held by others',
-      { ...quote, refusal: 'COUPON_LOCKED', detail: 'held', retryAfterMs: 41_001 },
-      423,
-      { code: 'COUPON_LOCKED', detail: 'held' },
-      '42',
-    ],
-  ])(
-    'of codes on several shards, the one that %s refuses a reservation',
-    async (_, theirs, status, found, retryAfter) => {
-      const other = codeElsewhere()
-      running.transport.script = ({ shard }) => ({ type: OUTCOME.QUOTED, quotes: [shard === home ? quote : theirs] })
-      const answer = await send(
-        running.gateway.port,
-        post('/v1/reservations', { codes: ['SAVE10', other], userId: 'u1', cart: CART }),
-      )
-      contract.assertAnswer('POST', '/v1/reservations', answer)
-      const coupons = [
-        { code: 'SAVE10', applicable: true, amount: 500 },
-        { code: other, applicable: false },
-      ]
-      expect(answer).toMatchObject({ status, json: { ...found, coupon: other, coupons } })
-      expect(answer.headers['retry-after']).toBe(retryAfter)
-    },
-  )
-
-  test('redeeming a malformed code is 422 and tells about the others', async () => {
-    const quoted: Outcome = { type: OUTCOME.QUOTED, quotes: [quote] }
-    const body = { ...REDEEM, codes: ['SAVE10', 'x'] }
-    const answer = await call('/v1/redemptions', post('/v1/redemptions', body), quoted)
-    expect(answer).toMatchObject({
+    expect(asked()).toMatchObject([{ shard: home, type: COMMAND.STACK, shards: [NO_SHARD, home] }])
+    const gone = across(refused('COUPON_NOT_FOUND', { couponIndex: 0, verdicts }))
+    const redeemed = await call('/v1/redemptions', post('/v1/redemptions', { ...REDEEM, codes: body.codes }), gone)
+    expect(redeemed).toMatchObject({
       status: 422,
-      json: { code: 'COUPON_NOT_FOUND', coupon: 'X', coupons: [{ code: 'SAVE10', applicable: true }, { code: 'X' }] },
+      json: { code: 'COUPON_NOT_FOUND', coupon: 'NO SUCH', coupons: [{ code: 'NO SUCH' }, { code: 'SAVE10' }] },
     })
+  })
+
+  test.each([
+    [SETTLED.NOT_DONE_UNAVAILABLE, 'SHARD_UNAVAILABLE'],
+    [SETTLED.NOT_DONE_OVERLOADED, 'OVERLOADED'],
+    [SETTLED.UNKNOWN, 'OUTCOME_UNKNOWN'],
+  ])('a coordinator that settles as %d is 503 %s', async (settled, code) => {
+    running.transport.script = () => ({ settled })
+    const answer = await send(running.gateway.port, post('/v1/redemptions', { ...REDEEM, codes }))
+    contract.assertAnswer('POST', '/v1/redemptions', answer)
+    expect(answer).toMatchObject({ status: 503, json: { code } })
   })
 })
 
@@ -595,6 +763,19 @@ describe('refusals', () => {
     const answer = await send(running.gateway.port, post('/v1/redemptions', REDEEM))
     expect(answer).toMatchObject({ status: 503, json: { code: 'OUTCOME_UNKNOWN' } })
     expect(running.log.some((line) => line['msg'] === 'the gateway failed at a call')).toBe(true)
+  })
+})
+
+describe('lists', () => {
+  test.each<[string, string, ...Outcome[]]>([
+    ['/v1/coupons', '/v1/coupons?limit=1'],
+    ['/v1/coupons/{coupon}/history', '/v1/coupons/SAVE10/history', coupon(), redemption()],
+    ['/v1/reservations', '/v1/reservations?userId=u1', reservation()],
+    ['/v1/redemptions', '/v1/redemptions?orderId=o1', redemption({ seq: 33 })],
+  ])('GET %s is a page that says how far behind it may be', async (template, path, ...outcomes) => {
+    const answer = await call(template, { path }, ...outcomes)
+    expect(answer).toMatchObject({ status: 200, headers: { 'x-tearoff-lag-ms': '12' } })
+    expect((answer.json as { data: unknown[] }).data).toHaveLength(1)
   })
 })
 

@@ -237,7 +237,8 @@ describe('paths and methods', () => {
   })
 
   test.each([
-    ['GET', '/v1/redemptions', 'POST'],
+    ['GET', '/v1/validate', 'POST'],
+    ['PUT', '/v1/redemptions', 'POST, GET'],
     ['PUT', '/v1/coupons/SAVE10', 'GET, PATCH, DELETE'],
     ['OPTIONS', '/v1/reservations/rsv_001', 'GET, DELETE'],
     ['POST', '/livez', 'GET'],
@@ -265,9 +266,9 @@ describe('paths and methods', () => {
 
 describe('authentication', () => {
   const callers: Readonly<Record<string, Caller>> = {
-    'Bearer c': { role: 'checkout', name: 'shop' },
-    'Bearer m': { role: 'marketing', name: 'mara' },
-    'Bearer o': { role: 'operations', name: 'ops' },
+    'Bearer c': { role: 'checkout', name: 'shop', keyId: 'key_c' },
+    'Bearer m': { role: 'marketing', name: 'mara', keyId: 'key_m' },
+    'Bearer o': { role: 'operations', name: 'ops', keyId: 'key_o' },
   }
 
   test('each role may do its own, and nobody without a key anything', async () => {

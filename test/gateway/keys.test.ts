@@ -101,8 +101,16 @@ describe('the authenticator', () => {
     const other = createKey(join(directory, 'elsewhere'), { role: 'operations', name: 'x' }, randomBytes, now)
     const authenticator = new KeyAuthenticator(directory, now)
     for (let again = 0; again < 2; again++) {
-      expect(authenticator.roleOf(`Bearer ${key}`)).toEqual({ role: 'checkout', name: 'shop' })
-      expect(authenticator.roleOf(`bearer ${key}`)).toEqual({ role: 'checkout', name: 'shop' })
+      expect(authenticator.roleOf(`Bearer ${key}`)).toEqual({
+        role: 'checkout',
+        name: 'shop',
+        keyId: expect.stringMatching(/^key_/),
+      })
+      expect(authenticator.roleOf(`bearer ${key}`)).toEqual({
+        role: 'checkout',
+        name: 'shop',
+        keyId: expect.stringMatching(/^key_/),
+      })
       for (const header of ['', 'Bearer', 'Bearer ', `Basic ${key}`, key, `Bearer ${other}`, `Bearer ${key}1`]) {
         expect(authenticator.roleOf(header)).toBeNull()
       }
@@ -115,7 +123,11 @@ describe('the authenticator', () => {
     timeMs += KEYS_RELOAD_MS - 1
     expect(authenticator.roleOf(`Bearer ${key}`)).toBeNull()
     timeMs += 1
-    expect(authenticator.roleOf(`Bearer ${key}`)).toEqual({ role: 'checkout', name: 'shop' })
+    expect(authenticator.roleOf(`Bearer ${key}`)).toEqual({
+      role: 'checkout',
+      name: 'shop',
+      keyId: expect.stringMatching(/^key_/),
+    })
     revokeKey(directory, 'shop', now)
     timeMs += KEYS_RELOAD_MS
     expect(authenticator.roleOf(`Bearer ${key}`)).toBeNull()

@@ -77,7 +77,8 @@ test('problems have every code there is', () => {
 })
 
 test.each([
-  ['/v1/coupons', ['POST']],
+  ['/v1/coupons', ['POST', 'GET']],
+  ['/v1/coupons/X/history', ['GET']],
   ['/v1/coupons/X', ['GET', 'PATCH', 'DELETE']],
   ['/v1/coupons/locked/X', ['POST']],
   ['/v1/coupons/search', []],

@@ -5,8 +5,20 @@ import { positionText, quoted, timeText } from '../../gateway/json-text.ts'
 import { invalid, problem, problemBody } from '../../gateway/problem.ts'
 import { lockText, redemptionText, reservationText, successText, validatedText } from '../../gateway/render-checkout.ts'
 import { couponText, entityTag } from '../../gateway/render-coupon.ts'
+import type { RedemptionOutcome, ReservationOutcome } from '../../protocol/outcomes.ts'
 import type { PriceFact } from '../../protocol/price.ts'
-import { coupon, DEFINITION, EUR, PRICE, redemption, reservation } from './support/outcomes.ts'
+import {
+  coupon,
+  DEFINITION,
+  EUR,
+  PRICE,
+  redemption as redemptionOf,
+  reservation as reservationOf,
+} from './support/outcomes.ts'
+
+const HERE = { coupons: [{ shard: 14, ordinal: 0, code: 'SAVE10' }] }
+const redemption = (changes: Partial<RedemptionOutcome> = {}) => redemptionOf({ ...HERE, ...changes })
+const reservation = (changes: Partial<ReservationOutcome> = {}) => reservationOf({ ...HERE, ...changes })
 
 const SHORT_DISCOUNT =
   '{"currency":"EUR","total":500,"subtotal":4999,"shipping":0,"finalPrice":4499,' +

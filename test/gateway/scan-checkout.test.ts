@@ -10,6 +10,7 @@ import { parseBody } from '../../gateway/read-body.ts'
 import { CheckoutScanner, type ScannedType } from '../../gateway/scan-checkout.ts'
 import { Router } from '../../engine/routing.ts'
 import { ByteWriter } from '../../protocol/bytes.ts'
+import { codeFault } from '../../protocol/codes.ts'
 import { writeCommand } from '../../protocol/command-codec.ts'
 import { COMMAND } from '../../protocol/commands.ts'
 import { SECRET } from './support/gateway.ts'
@@ -27,7 +28,7 @@ function ordinary(type: ScannedType, decode: (body: unknown) => CheckoutInput, b
   try {
     const input = decode(parseBody(bytes))
     const [code = '', ...further] = input.codes
-    if (input.malformed || further.length > 0) return null
+    if (codeFault(code) !== null || further.length > 0) return null
     const writer = new ByteWriter()
     writeCommand(writer, checkoutCommand(type, refsOf(input.codes), input))
     return `${router.shardOfCode(code)} ${code} ${Buffer.from(writer.view()).toString('hex')}`

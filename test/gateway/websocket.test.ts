@@ -7,6 +7,7 @@ import { FRAME_BYTES_COLLECTED_MAX, FRAME_BYTES_MAX, FRAME_MESSAGES_MAX } from '
 import { textOf } from '../../protocol/bytes.ts'
 import { COMMAND, type Command } from '../../protocol/commands.ts'
 import { formatId } from '../../protocol/ids.ts'
+import { OUTCOME } from '../../protocol/outcomes.ts'
 import { REFUSALS } from '../../protocol/refusals.ts'
 import { SETTLED } from '../../engine/transport/port.ts'
 import { connectWebSocket, contentOf, OPCODE, UpgradeRefused, type WsClient } from '../support/ws-client.ts'
@@ -61,6 +62,13 @@ function rows(id: number | string, count: number): Record<string, unknown> {
   return { id, op: 'redeemColumns', code: 'save10', currency: 'EUR', userIds: ids, orderIds: ids, orderTotals: 2_000 }
 }
 
+/** Two codes on different shards, that on the lower one first. */
+function twoCodes(shardOf: (code: string) => number): [string, string] {
+  let other = 'TWO0'
+  for (let i = 1; shardOf(other) === shardOf('SAVE10'); i++) other = `TWO${i}`
+  return shardOf(other) < shardOf('SAVE10') ? [other, 'SAVE10'] : ['SAVE10', other]
+}
+
 function errorOf(answer: unknown): Record<string, unknown> {
   expect(answer).toMatchObject({ ok: false })
   return (answer as { error: Record<string, unknown> }).error
@@ -110,6 +118,50 @@ describe('operations of a session', () => {
     const [late] = server.shards.sent(COMMAND.REDEEM_RESERVATION)
     expect(late).toMatchObject({ reservationSeq: 39, allowLate: true })
     expect(server.shards.sent(COMMAND.RELEASE)).toEqual([{ type: COMMAND.RELEASE, reservationSeq: 39 }])
+  })
+
+  it('codes on several shards: one command to the lowest, and ids of coupons wherever they live', async () => {
+    const shardOf = (code: string): number => server.router.shardOfCode(code)
+    const [low, high] = twoCodes(shardOf)
+    const codes = [high, low]
+    const coupons = codes.map((code, ordinal) => ({ shard: shardOf(code), ordinal, code }))
+    const price = { ...redemption().price, amounts: [300, 200] }
+    const positions = [{ shard: shardOf(high), seq: 7, timeMs: 1_700_000_000_001 }]
+    server.shards.script = () => ({ type: OUTCOME.ACROSS, positions, outcome: redemption({ coupons, price }) })
+    client.say({ ...redeem('s'), codes })
+    const own = `${shardOf(low)}:41@1700000000000`
+    expect(await client.next()).toMatchObject({
+      id: 's',
+      ok: true,
+      position: own,
+      result: {
+        redemptionId: formatId('rdm_', shardOf(low), 40),
+        coupons: [
+          { couponId: formatId('cpn_', shardOf(high), 0), code: high, amount: 300 },
+          { couponId: formatId('cpn_', shardOf(low), 1), code: low, amount: 200 },
+        ],
+      },
+    })
+    const [sent] = server.shards.commands
+    expect(sent).toMatchObject({
+      shard: shardOf(low),
+      command: { type: COMMAND.STACK, shards: codes.map(shardOf), call: { type: COMMAND.REDEEM } },
+    })
+    const verdicts = coupons.map(({ ordinal }) => ({
+      ordinal,
+      refusal: 'NOT_STACKABLE' as const,
+      detail: 'no',
+      amountMinor: null,
+    }))
+    const outcome = { ...refused('NOT_STACKABLE'), couponIndex: 1, verdicts }
+    server.shards.script = () => ({ type: OUTCOME.ACROSS, positions, outcome })
+    client.say({ ...redeem('r'), codes })
+    expect(await client.next()).toMatchObject({
+      id: 'r',
+      ok: false,
+      position: `${own}, ${shardOf(high)}:7@1700000000001`,
+      error: { code: 'NOT_STACKABLE', coupon: low, coupons: [{ code: high }, { code: low }] },
+    })
   })
 
   it('outcomes: what every number of columns means', async () => {
@@ -477,16 +529,16 @@ describe('the end of a connection', () => {
 
 describe('the upgrade', () => {
   const keys: Record<string, Caller> = {
-    'Bearer shop': { role: 'checkout', name: 'shop' },
-    'Bearer boss': { role: 'operations', name: 'boss' },
-    'Bearer ads': { role: 'marketing', name: 'ads' },
+    'Bearer shop': { role: 'checkout', name: 'shop', keyId: 'key_c' },
+    'Bearer boss': { role: 'operations', name: 'boss', keyId: 'key_o' },
+    'Bearer ads': { role: 'marketing', name: 'ads', keyId: 'key_m' },
   }
   let guarded: WebSocketServer
   beforeEach(async () => {
     guarded = await startWebSocketServer(usual, { roleOf: (header) => keys[header] ?? null })
   })
   afterEach(() => {
-    keys['Bearer shop'] = { role: 'checkout', name: 'shop' }
+    keys['Bearer shop'] = { role: 'checkout', name: 'shop', keyId: 'key_c' }
     guarded.stop()
   })
 

@@ -19,8 +19,7 @@ import { crc32 } from 'node:zlib'
 import { open } from 'lmdb'
 import { expect, test } from 'vitest'
 import { JournalError } from '../../persistence/errors.ts'
-import { currentProcess } from '../../persistence/process-identity.ts'
-import { markOpened, markSealed, segmentPath } from '../../persistence/segment-files.ts'
+import { markSealed, segmentPath } from '../../persistence/segment-files.ts'
 import { SegmentReader } from '../../persistence/segment-reader.ts'
 import {
   append,
@@ -28,6 +27,8 @@ import {
   DraftSource,
   errorOf,
   flipByte,
+  leaveAsOfOtherBoot,
+  leaveAsOfOtherProcess,
   overwrite,
   reopen,
   replay,
@@ -57,17 +58,6 @@ async function writtenLog(
   for (let commit = 0; commit < commits; commit++) await append(journal, source.group([1, 2], byteCount, eventCount))
   await journal.close()
   return { dataDir, path: segmentPath(dataDir, FIRST), source }
-}
-
-/** As if an earlier process, before the last start of the machine, had written the segment and not closed it. */
-function leaveAsOfOtherBoot(path: string): void {
-  rmSync(path.replace('.mdb', '.sealed'), { force: true })
-  markOpened(path, { ...currentProcess(), bootId: 'another-boot' })
-}
-
-function leaveAsOfOtherProcess(path: string): void {
-  rmSync(path.replace('.mdb', '.sealed'), { force: true })
-  markOpened(path, { ...currentProcess(), pid: 1, startedAt: '0' })
 }
 
 /** Where the live copy of a record starts in the file. */

@@ -7,19 +7,15 @@ import { mkdtempSync, openSync, closeSync, readSync, rmSync, writeSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, onTestFailed } from 'vitest'
-import type { Deployment } from '../../persistence/deployment.ts'
 import { JournalError } from '../../persistence/errors.ts'
 import { type Journal, type JournalOptions, openJournal } from '../../persistence/journal.ts'
 import type { EntryDraft } from '../../persistence/record.ts'
+import { currentProcess } from '../../persistence/process-identity.ts'
 import { type RecoveredLog, replayLog } from '../../persistence/recovery.ts'
+import { markOpened } from '../../persistence/segment-files.ts'
+import { deploymentOfTests } from './children/deployment-of-tests.ts'
 
-export const deployment: Deployment = {
-  formatVersion: 1,
-  shards: 16,
-  hashVersion: 1,
-  secret: new Uint8Array(32).fill(7),
-  createdAtMs: 1_700_000_000_000,
-}
+export const deployment = deploymentOfTests
 
 export const ALL_SHARDS: ReadonlySet<number> = new Set(Array.from({ length: 16 }, (_, shard) => shard))
 
@@ -164,4 +160,16 @@ export function overwrite(path: string, at: number, change: (byte: number) => nu
   } finally {
     closeSync(fd)
   }
+}
+
+/** As if the machine had been started since the segment was written. */
+export function leaveAsOfOtherBoot(path: string): void {
+  rmSync(path.replace('.mdb', '.sealed'), { force: true })
+  markOpened(path, { ...currentProcess(), bootId: 'another-boot' })
+}
+
+/** As if the process that wrote the segment had been killed. */
+export function leaveAsOfOtherProcess(path: string): void {
+  rmSync(path.replace('.mdb', '.sealed'), { force: true })
+  markOpened(path, { ...currentProcess(), pid: 1, startedAt: '0' })
 }

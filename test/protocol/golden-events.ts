@@ -16,6 +16,26 @@ const SUMMER = couponWith(
   { currency: 'EUR', maxDiscountMinor: 2_000, priority: -1, channels: ['app'], excludedProductIds: ['p9'] },
 )
 
+/** Of a call over the shards 3, which coordinates, and 9. */
+const TXN = { shard: 3, seq: 200 } as const
+
+const STACK = {
+  txnSeq: 200,
+  coupons: [
+    { shard: 3, ordinal: 7, code: 'SUMMER10', heldSeq: 200 },
+    { shard: 9, ordinal: 2, code: 'EXTRA', heldSeq: 300 },
+  ],
+} as const
+
+const PRICE_OF_TWO = {
+  currency: EUR,
+  subtotalMinor: 5_000,
+  shippingMinor: 0,
+  shippingDiscountMinor: 0,
+  amounts: [500, 450],
+  lines: null,
+} as const
+
 export interface Golden {
   readonly name: string
   readonly event: Event
@@ -66,6 +86,7 @@ export const GOLDEN_EVENTS: readonly Golden[] = [
         amounts: [1_000, 490],
         lines: [{ lineId: 'a', amountMinor: 10_000, perCoupon: [1_000, 0] }],
       },
+      stack: null,
     },
     hex: '270502070202753101026f31e0a7c5c19c330103a90c904ee807ea03ea03ea03010161904ee80700',
   },
@@ -78,6 +99,7 @@ export const GOLDEN_EVENTS: readonly Golden[] = [
       order: null,
       expiresAtMs: AT_MS + 300_000,
       price: null,
+      stack: null,
     },
     hex: '0e05010702c3bc00e0a7c5c19c3300',
   },
@@ -130,6 +152,7 @@ export const GOLDEN_EVENTS: readonly Golden[] = [
         amounts: [500],
         lines: null,
       },
+      stack: null,
     },
     hex: '10090007027531026f3100a90c8827f403',
   },
@@ -150,6 +173,7 @@ export const GOLDEN_EVENTS: readonly Golden[] = [
         amounts: [500, 0],
         lines: null,
       },
+      stack: null,
     },
     hex: '1b0907c801020702027531026f3100a90cffffffffffffff0ff40300',
   },
@@ -162,6 +186,7 @@ export const GOLDEN_EVENTS: readonly Golden[] = [
       user: bytesOf('u1'),
       reason: 'refund',
       returnUse: true,
+      stack: null,
     },
     hex: '100ac901010702753106726566756e6401',
   },
@@ -171,4 +196,163 @@ export const GOLDEN_EVENTS: readonly Golden[] = [
     event: { type: EVENT.CLOCK_DIFFERED, wallMs: AT_MS + 5_000, stampedMs: AT_MS },
     hex: '0d0c88a7b3c19c338080b3c19c33',
   },
+  {
+    name: 'Reserved, over two shards',
+    event: {
+      type: EVENT.RESERVED,
+      ordinals: [7],
+      user: bytesOf('u1'),
+      order: null,
+      expiresAtMs: AT_MS + 300_000,
+      price: PRICE_OF_TWO,
+      stack: STACK,
+    },
+    hex: '3115010702753100e0a7c5c19c33c8010203070853554d4d45523130c8010902054558545241ac020100a90c8827f403c203',
+  },
+  {
+    name: 'Redeemed, over two shards',
+    event: {
+      type: EVENT.REDEEMED,
+      reservationSeq: 0,
+      late: false,
+      ordinals: [7],
+      user: bytesOf('u1'),
+      order: bytesOf('o1'),
+      price: PRICE_OF_TWO,
+      stack: STACK,
+    },
+    hex: '2c1a0007027531026f31c8010203070853554d4d45523130c8010902054558545241ac0200a90c8827f403c203',
+  },
+  {
+    name: 'RedemptionReversed, over two shards',
+    event: {
+      type: EVENT.REDEMPTION_REVERSED,
+      redemptionSeq: 201,
+      ordinals: [7],
+      user: bytesOf('u1'),
+      reason: 'refund',
+      returnUse: true,
+      stack: { heldSeq: 200, shards: [9] },
+    },
+    hex: '141bc901010702753106726566756e6401c8010109',
+  },
+  {
+    name: 'BranchPrepared, on the coordinator',
+    event: {
+      type: EVENT.BRANCH_PREPARED,
+      txn: { shard: 3, seq: 0 },
+      ordinals: [7],
+      user: bytesOf('u1'),
+      order: bytesOf('o1'),
+      reservationTxnSeq: 0,
+      shards: [9],
+    },
+    hex: '0f0d0300010702753101026f31000109',
+  },
+  {
+    name: 'BranchPrepared, on another shard, to make a reservation final',
+    event: {
+      type: EVENT.BRANCH_PREPARED,
+      txn: { shard: 3, seq: 200 },
+      ordinals: [2],
+      user: bytesOf('u1'),
+      order: bytesOf('o1'),
+      reservationTxnSeq: 150,
+      shards: [],
+    },
+    hex: '100d03c801010202753101026f31960100',
+  },
+  { name: 'BranchAborted', event: { type: EVENT.BRANCH_ABORTED, txn: TXN }, hex: '040e03c801' },
+  {
+    name: 'BranchReserved',
+    event: { type: EVENT.BRANCH_RESERVED, txn: TXN, reservationSeq: 201, expiresAtMs: AT_MS + 300_000 },
+    hex: '0c0f03c801c901e0a7c5c19c33',
+  },
+  {
+    name: 'BranchRedeemed',
+    event: {
+      type: EVENT.BRANCH_REDEEMED,
+      txn: TXN,
+      redemptionSeq: 201,
+      ordinals: [2],
+      user: bytesOf('u1'),
+      order: bytesOf('o1'),
+      amounts: [450],
+    },
+    hex: '101003c801c9010102027531026f31c203',
+  },
+  {
+    name: 'BranchRetimed',
+    event: { type: EVENT.BRANCH_RETIMED, txn: TXN, expiresAtMs: AT_MS + 600_000 },
+    hex: '0a1103c801c0cfd7c19c33',
+  },
+  {
+    name: 'BranchReleased',
+    event: { type: EVENT.BRANCH_RELEASED, txn: TXN, cause: 'COUPON_EXPIRED' },
+    hex: '051203c80102',
+  },
+  {
+    name: 'BranchReversed',
+    event: {
+      type: EVENT.BRANCH_REVERSED,
+      redemption: { shard: 3, seq: 201 },
+      heldSeq: 300,
+      ordinals: [2],
+      user: bytesOf('u1'),
+      reason: 'refund',
+      returnUse: true,
+    },
+    hex: '131303c901ac02010202753106726566756e6401',
+  },
+  {
+    name: 'MessagesDelivered',
+    event: { type: EVENT.MESSAGES_DELIVERED, seqs: [201, 205], shards: [9, 300] },
+    hex: '091402c901cd0109ac02',
+  },
+  {
+    name: 'KeyClaimed',
+    event: {
+      type: EVENT.KEY_CLAIMED,
+      scope: 'key_1',
+      key: 'k-1',
+      digest: bytesOf('d'.repeat(32)),
+      operation: bytesOf('0123456789abcdef'),
+    },
+    hex: `3e1601056b65795f31036b2d3120${'64'.repeat(32)}1030313233343536373839616263646566`,
+  },
+  {
+    name: 'KeyAnswered',
+    event: {
+      type: EVENT.KEY_ANSWERED,
+      scope: null,
+      key: 'k-1',
+      claimSeq: 200,
+      answer: {
+        status: 201,
+        body: '{}',
+        position: '3:201@5',
+        location: '/v1/x',
+        etag: '"1"',
+        retryAfterSeconds: 0,
+      },
+    },
+    hex: '211700036b2d31c80101c900027b7d07333a3230314035052f76312f780322312200',
+  },
+  {
+    name: 'KeyAnswered, with nothing',
+    event: { type: EVENT.KEY_ANSWERED, scope: 'key_1', key: 'k-1', claimSeq: 200, answer: null },
+    hex: '0f1701056b65795f31036b2d31c80100',
+  },
+  {
+    name: 'OperationDone',
+    event: {
+      type: EVENT.OPERATION_DONE,
+      operation: bytesOf('0123456789abcdef'),
+      shows: 'RESERVATION',
+      number: 300,
+      again: true,
+    },
+    hex: '1618103031323334353637383961626364656601ac0201',
+  },
+  { name: 'KeysForgotten', event: { type: EVENT.KEYS_FORGOTTEN, beforeSeq: 1_000_000 }, hex: '0419c0843d' },
 ]

@@ -1,8 +1,12 @@
-/** Random commands, events and outcomes, every field of every kind; money and times up to the largest that the formats carry. */
+/**
+ * Random commands, events, outcomes and messages between shards, every field of every kind; money and times up to the
+ * largest that the formats carry.
+ */
 import fc from 'fast-check'
 import { bytesOf } from '../../protocol/bytes.ts'
-import { COMMAND } from '../../protocol/commands.ts'
-import { CHANGES, EVENT, RELEASE_CAUSES, SWITCHES } from '../../protocol/events.ts'
+import { COMMAND, NO_SHARD } from '../../protocol/commands.ts'
+import { CHANGES, DONE_KINDS, EVENT, RELEASE_CAUSES, SWITCHES } from '../../protocol/events.ts'
+import { MESSAGE, PREPARE_RESULTS, QUOTE_CHECKS } from '../../protocol/messages.ts'
 import { COUPON_STATUSES, OUTCOME, RESERVATION_STATUSES } from '../../protocol/outcomes.ts'
 import { REFUSALS, type RefusalCode } from '../../protocol/refusals.ts'
 
@@ -76,6 +80,40 @@ function priceOf(coupons: number) {
 const withPrice = <T extends readonly unknown[]>(list: fc.Arbitrary<T>) =>
   list.chain((coupons) => fc.tuple(constant(coupons), priceOf(coupons.length)))
 
+/** One amount a coupon. */
+const amountsOf = (list: fc.Arbitrary<number[]>) =>
+  list.chain((here) =>
+    fc.record({
+      ordinals: constant(here),
+      amounts: fc.array(uint, { minLength: here.length, maxLength: here.length }),
+    }),
+  )
+
+const recordedAnswer = fc.record({
+  status: fc.integer({ min: 200, max: 599 }),
+  body: text,
+  position: text,
+  location: text,
+  etag: text,
+  retryAfterSeconds: uint,
+})
+
+const shard = fc.nat({ max: 1_023 })
+const shards = fc.uniqueArray(shard, { maxLength: 9 })
+const txn = fc.record({ shard, seq: uint })
+const stackedCoupons = fc.array(fc.record({ shard, ordinal: uint, code, heldSeq: uint }), {
+  minLength: 2,
+  maxLength: 10,
+})
+
+/** An event of several shards: its coupons here, all its coupons, and a price with an amount for each of those. */
+const stacked = fc
+  .tuple(withPrice(stackedCoupons), uint, ordinals)
+  .map(([[coupons, price], txnSeq, here]) => ({ ordinals: here, price, stack: { txnSeq, coupons } }))
+/** The same of one shard. */
+const whole = withPrice(ordinals).map(([here, price]) => ({ ordinals: here, price, stack: null }))
+const taken = fc.oneof(whole, stacked)
+
 export const event = fc.oneof(
   fc.record({ type: constant(EVENT.COUPON_CREATED), ordinal: uint, by: maybe(text), definition }),
   fc.record({
@@ -98,10 +136,10 @@ export const event = fc.oneof(
     edge: fc.constantFrom<'STARTED' | 'ENDED'>('STARTED', 'ENDED'),
   }),
   fc
-    .tuple(withPrice(ordinals), fc.boolean(), fc.record({ user: bytes, order: maybe(bytes), expiresAtMs: uint }))
-    .map(([[list, price], isPriced, fields]) => ({
+    .tuple(taken, fc.boolean(), fc.record({ user: bytes, order: maybe(bytes), expiresAtMs: uint }))
+    .map(([{ price, ...rest }, isPriced, fields]) => ({
       type: EVENT.RESERVED,
-      ordinals: list,
+      ...rest,
       ...fields,
       price: isPriced ? price : null,
     })),
@@ -119,8 +157,8 @@ export const event = fc.oneof(
     expiresAtMs: uint,
   }),
   fc
-    .tuple(withPrice(ordinals), fc.record({ reservationSeq: uint, late: fc.boolean(), user: bytes, order: bytes }))
-    .map(([[list, price], fields]) => ({ type: EVENT.REDEEMED, ordinals: list, price, ...fields })),
+    .tuple(taken, fc.record({ reservationSeq: uint, late: fc.boolean(), user: bytes, order: bytes }))
+    .map(([rest, fields]) => ({ type: EVENT.REDEEMED, ...rest, ...fields })),
   fc.record({
     type: constant(EVENT.REDEMPTION_REVERSED),
     redemptionSeq: uint,
@@ -128,9 +166,56 @@ export const event = fc.oneof(
     user: bytes,
     reason: text,
     returnUse: fc.boolean(),
+    stack: maybe(fc.record({ heldSeq: uint, shards })),
   }),
+  fc.record({
+    type: constant(EVENT.BRANCH_PREPARED),
+    txn,
+    ordinals,
+    user: bytes,
+    order: maybe(bytes),
+    reservationTxnSeq: uint,
+    shards,
+  }),
+  fc.record({ type: constant(EVENT.BRANCH_ABORTED), txn }),
+  fc.record({ type: constant(EVENT.BRANCH_RESERVED), txn, reservationSeq: uint, expiresAtMs: uint }),
+  fc
+    .tuple(amountsOf(ordinals), fc.record({ txn, redemptionSeq: uint, user: bytes, order: bytes }))
+    .map(([given, fields]) => ({ type: EVENT.BRANCH_REDEEMED, ...given, ...fields })),
+  fc.record({ type: constant(EVENT.BRANCH_RETIMED), txn, expiresAtMs: uint }),
+  fc.record({ type: constant(EVENT.BRANCH_RELEASED), txn, cause: fc.constantFrom(...RELEASE_CAUSES) }),
+  fc.record({
+    type: constant(EVENT.BRANCH_REVERSED),
+    redemption: txn,
+    heldSeq: uint,
+    ordinals,
+    user: bytes,
+    reason: text,
+    returnUse: fc.boolean(),
+  }),
+  fc.array(fc.tuple(uint, shard), { maxLength: 20 }).map((pairs) => ({
+    type: EVENT.MESSAGES_DELIVERED,
+    seqs: pairs.map(([seq]) => seq),
+    shards: pairs.map(([, to]) => to),
+  })),
   fc.record({ type: constant(EVENT.ORDERS_FORGOTTEN), beforeSeq: uint }),
   fc.record({ type: constant(EVENT.CLOCK_DIFFERED), wallMs: uint, stampedMs: uint }),
+  fc.record({ type: constant(EVENT.KEY_CLAIMED), scope: maybe(text), key: text, digest: bytes, operation: bytes }),
+  fc.record({
+    type: constant(EVENT.KEY_ANSWERED),
+    scope: maybe(text),
+    key: text,
+    claimSeq: uint,
+    answer: maybe(recordedAnswer),
+  }),
+  fc.record({
+    type: constant(EVENT.OPERATION_DONE),
+    operation: bytes,
+    shows: fc.constantFrom(...DONE_KINDS),
+    number: uint,
+    again: fc.boolean(),
+  }),
+  fc.record({ type: constant(EVENT.KEYS_FORGOTTEN), beforeSeq: uint }),
 )
 
 const line = fc.record({
@@ -164,15 +249,23 @@ const ref = fc.oneof(
   uint.map((ordinal) => ({ code: null, ordinal })),
 )
 
+const checkout = fc.record({
+  type: fc.constantFrom(COMMAND.VALIDATE, COMMAND.RESERVE, COMMAND.REDEEM),
+  coupons: fc.array(ref, { minLength: 1, maxLength: 10 }),
+  user: maybe(bytes),
+  order: maybe(bytes),
+  cart: maybe(cart),
+  ttlSeconds: fc.nat({ max: 3_600 }),
+})
+const stack = fc.record({
+  type: constant(COMMAND.STACK),
+  shards: fc.array(fc.oneof(shard, constant(NO_SHARD)), { minLength: 1, maxLength: 10 }),
+  call: checkout,
+})
+
 export const command = fc.oneof(
-  fc.record({
-    type: fc.constantFrom(COMMAND.VALIDATE, COMMAND.QUOTE, COMMAND.RESERVE, COMMAND.REDEEM),
-    coupons: fc.array(ref, { minLength: 1, maxLength: 10 }),
-    user: maybe(bytes),
-    order: maybe(bytes),
-    cart: maybe(cart),
-    ttlSeconds: fc.nat({ max: 3_600 }),
-  }),
+  checkout,
+  stack,
   fc.record({
     type: constant(COMMAND.REDEEM_COLUMNS),
     coupon: ref,
@@ -214,6 +307,24 @@ export const command = fc.oneof(
     change: fc.constantFrom(...SWITCHES),
   }),
   fc.record({ type: constant(COMMAND.DESCRIBE_SHARD) }),
+  fc.record({ type: constant(COMMAND.CLAIM_KEY), scope: maybe(text), key: text, digest: bytes, operation: bytes }),
+  fc.record({
+    type: constant(COMMAND.ANSWER_KEY),
+    scope: maybe(text),
+    key: text,
+    claimSeq: uint,
+    answer: maybe(recordedAnswer),
+  }),
+  fc.record({ type: constant(COMMAND.LET_GO_KEY), claimSeq: uint }),
+  fc.record({
+    type: constant(COMMAND.KEYED),
+    operation: bytes,
+    inner: fc.oneof(
+      fc.record({ type: constant(COMMAND.RELEASE), reservationSeq: uint }),
+      fc.record({ type: constant(COMMAND.CREATE_COUPON), by: maybe(text), definition }),
+      stack,
+    ),
+  }),
 )
 
 const refusal = fc.constantFrom(...(Object.keys(REFUSALS) as RefusalCode[]))
@@ -222,9 +333,9 @@ const verdict = fc.oneof(
   fc.record({ ordinal: ordinalOrNone, refusal, detail: text, amountMinor: constant(null) }),
   fc.record({ ordinal: ordinalOrNone, refusal: constant(null), detail: constant(''), amountMinor: maybe(uint) }),
 )
-const namedCoupons = fc.array(fc.record({ ordinal: uint, code }), { minLength: 1, maxLength: 10 })
+const namedCoupons = fc.array(fc.record({ shard, ordinal: uint, code }), { minLength: 1, maxLength: 10 })
 
-export const outcome = fc.oneof(
+const plainOutcome = fc.oneof(
   fc.record({
     type: constant(OUTCOME.REFUSED),
     refusal,
@@ -236,20 +347,6 @@ export const outcome = fc.oneof(
   fc
     .tuple(withPrice(fc.array(verdict, { minLength: 1, maxLength: 10 })), fc.boolean())
     .map(([[verdicts, price], isPriced]) => ({ type: OUTCOME.VALIDATED, verdicts, price: isPriced ? price : null })),
-  fc.record({
-    type: constant(OUTCOME.QUOTED),
-    quotes: fc.array(
-      fc.record({
-        ordinal: ordinalOrNone,
-        refusal: maybe(refusal),
-        detail: text,
-        retryAfterMs: uint,
-        version: uint,
-        offer: maybe(offer),
-      }),
-      { maxLength: 10 },
-    ),
-  }),
   fc
     .tuple(
       withPrice(namedCoupons),
@@ -310,4 +407,105 @@ export const outcome = fc.oneof(
     reservations: uint,
     stateBytes: uint,
   }),
+  fc.record({ type: constant(OUTCOME.KEY_CLAIMED), claimSeq: uint, operation: bytes }),
+  fc.record({ type: constant(OUTCOME.KEY_ANSWERED), answer: recordedAnswer }),
+  fc.record({ type: fc.constantFrom(OUTCOME.KEY_BUSY, OUTCOME.KEY_KEPT) }),
+  fc.record({
+    type: constant(OUTCOME.DONE_BEFORE),
+    outcome: fc.oneof(
+      fc.record({ type: constant(OUTCOME.RELEASED) }),
+      fc.record({ type: constant(OUTCOME.KEY_CLAIMED), claimSeq: uint, operation: bytes }),
+    ),
+  }),
+)
+
+export const position = fc.record({ shard, seq: uint, timeMs: uint })
+
+export const outcome = fc.oneof(
+  { weight: 12, arbitrary: plainOutcome },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      type: constant(OUTCOME.ACROSS),
+      positions: fc.array(position, { maxLength: 9 }),
+      outcome: plainOutcome,
+    }),
+  },
+)
+
+const quote = fc.record({
+  ordinal: ordinalOrNone,
+  refusal: maybe(refusal),
+  detail: text,
+  retryAfterMs: uint,
+  rules: maybe(fc.record({ version: uint, updatedAtMs: uint, validUntilMs: maybe(uint), offer })),
+})
+const envelope = { from: shard, to: shard, atMs: uint }
+const settlement = { ...envelope, eventSeq: uint, txnSeq: uint }
+
+export const message = fc.oneof(
+  fc.record({
+    ...envelope,
+    type: constant(MESSAGE.ASK_QUOTES),
+    call: uint,
+    coupons: fc.array(ref, { maxLength: 10 }),
+    user: maybe(bytes),
+    order: maybe(bytes),
+    cart: maybe(cart),
+    checks: fc.constantFrom(...QUOTE_CHECKS),
+    waits: fc.boolean(),
+  }),
+  fc.record({
+    ...envelope,
+    type: constant(MESSAGE.QUOTED),
+    call: uint,
+    seq: uint,
+    quotes: fc.array(quote, { maxLength: 10 }),
+  }),
+  fc.record({
+    ...envelope,
+    type: constant(MESSAGE.PREPARE),
+    call: uint,
+    txnSeq: uint,
+    reservationTxnSeq: uint,
+    late: fc.boolean(),
+    ordinals,
+    versions: fc.array(uint, { maxLength: 10 }),
+    user: bytes,
+    order: maybe(bytes),
+  }),
+  fc.record({
+    ...envelope,
+    type: constant(MESSAGE.PREPARED),
+    call: uint,
+    txnSeq: uint,
+    result: fc.constantFrom(...PREPARE_RESULTS),
+    heldSeq: uint,
+  }),
+  fc.record({
+    ...settlement,
+    type: fc.constantFrom(MESSAGE.COMMIT_RESERVED, MESSAGE.RETIME),
+    expiresAtMs: uint,
+  }),
+  fc
+    .tuple(
+      amountsOf(ordinals),
+      fc.record({ ...settlement, type: constant(MESSAGE.COMMIT_REDEEMED), user: bytes, order: bytes }),
+    )
+    .map(([given, fields]) => ({ ...fields, ...given })),
+  fc.record({ ...settlement, type: constant(MESSAGE.ABORT) }),
+  fc.record({ ...settlement, type: constant(MESSAGE.RELEASE), cause: fc.constantFrom(...RELEASE_CAUSES) }),
+  fc.record({
+    ...settlement,
+    type: constant(MESSAGE.REVERSE),
+    redemptionSeq: uint,
+    heldSeq: uint,
+    ordinals,
+    user: bytes,
+    reason: text,
+    returnUse: fc.boolean(),
+  }),
+  fc.record({ ...envelope, type: constant(MESSAGE.DELIVERED), eventSeq: uint }),
+  fc.record({ ...envelope, type: constant(MESSAGE.IN_DOUBT), txnSeq: uint }),
+  fc.record({ ...envelope, type: constant(MESSAGE.ENDING), txnSeq: uint, endsAtMs: uint }),
 )

@@ -54,6 +54,15 @@ export class Scene {
     return code
   }
 
+  /** Two coupons on different shards: the same letters before the last two, whose numbers 0 and 1 differ modulo the shards. */
+  async pair(fields: Record<string, unknown> = {}): Promise<string[]> {
+    const base = this.name('PAIR')
+    const codes = [`${base}-AB`, `${base}-AA`]
+    const offer = { type: 'PERCENT', value: 10, stacking: 'STACKABLE', ...fields }
+    for (const code of codes) await this.done(201, this.send('POST', '/v1/coupons', { code, ...offer }))
+    return codes
+  }
+
   redeem(code: string, fields: Record<string, unknown> = {}): Promise<HttpReply> {
     return this.send('POST', '/v1/redemptions', { ...this.buyer(), codes: [code], cart: EUR_50, ...fields })
   }
@@ -150,6 +159,11 @@ const COUPONS: readonly Provocation[] = [
   no('POST /v1/coupons', 409, 'CODE_TAKEN', async (s) =>
     s.send('POST', '/v1/coupons', { code: await s.coupon(), type: 'PERCENT', value: 5 }),
   ),
+  no('POST /v1/coupons', 422, 'IDEMPOTENCY_KEY_CONFLICT', async (s) => {
+    const key = { 'idempotency-key': s.name('key') }
+    await s.send('POST', '/v1/coupons', { type: 'PERCENT', value: 5 }, key)
+    return await s.send('POST', '/v1/coupons', { type: 'PERCENT', value: 6 }, key)
+  }),
   no('POST /v1/coupons', 400, 'INVALID_REQUEST', (s) => s.send('POST', '/v1/coupons', { type: 'PERCENT', value: 101 })),
   no('POST /v1/coupons', 400, 'INVALID_REQUEST', (s) => s.send('POST', '/v1/coupons', '{"type":')),
   no('POST /v1/coupons', 400, 'INVALID_REQUEST', (s) =>
@@ -217,6 +231,52 @@ const COUPONS: readonly Provocation[] = [
   ),
 ]
 
+const LISTS: readonly Provocation[] = [
+  ok('GET /v1/coupons', 200, async (s) => {
+    await s.coupon({ category: 'listed' })
+    return s.as('marketing', 'GET', '/v1/coupons?category=listed&limit=1')
+  }),
+  ok('GET /v1/coupons', 200, async (s) => {
+    await s.done(201, s.reserve(await s.coupon({ maxUses: 1, category: 'locked' })))
+    return s.send('GET', '/v1/coupons?category=locked&status=LOCKED')
+  }),
+  no('GET /v1/coupons', 400, 'INVALID_REQUEST', (s) => s.send('GET', '/v1/coupons?limit=201')),
+  no('GET /v1/coupons', 403, 'FORBIDDEN', (s) => s.as('checkout', 'GET', '/v1/coupons')),
+  ok('GET /v1/coupons/{coupon}/history', 200, async (s) => {
+    const code = await s.coupon({ maxUses: 9, description: 'all that can happen' })
+    const reserved = async (): Promise<string> => {
+      const { json } = await s.done(201, s.reserve(code))
+      return String(json['reservationId'])
+    }
+    await s.done(200, s.send('POST', `/v1/coupons/${code}/disable`))
+    await s.done(200, s.send('POST', `/v1/coupons/${code}/enable`))
+    await s.done(200, s.send('POST', `/v1/reservations/${await reserved()}/extend`, { ttlSeconds: 900 }))
+    await s.done(204, s.send('DELETE', `/v1/reservations/${await reserved()}`))
+    const redeem = { orderId: s.name('order') }
+    const { json } = await s.done(201, s.send('POST', `/v1/reservations/${await reserved()}/redeem`, redeem))
+    await s.done(200, s.send('POST', `/v1/redemptions/${String(json['redemptionId'])}/reverse`, { reason: 'refund' }))
+    await s.done(200, s.send('POST', `/v1/coupons/${code}/expire`, { reason: 'over' }))
+    return s.send('GET', `/v1/coupons/${code}/history`)
+  }),
+  no('GET /v1/coupons/{coupon}/history', 404, 'COUPON_NOT_FOUND', (s) =>
+    s.send('GET', '/v1/coupons/NOT-THERE/history'),
+  ),
+  ok('GET /v1/redemptions', 200, async (s) => {
+    const code = await s.coupon()
+    const { json } = await s.done(201, s.redeem(code))
+    await s.done(200, s.send('POST', `/v1/redemptions/${String(json['redemptionId'])}/reverse`, { reason: 'refund' }))
+    await s.done(201, s.redeem(code))
+    return s.as('checkout', 'GET', `/v1/redemptions?couponId=${code}`)
+  }),
+  no('GET /v1/redemptions', 400, 'INVALID_REQUEST', (s) => s.send('GET', '/v1/redemptions?from=yesterday')),
+  ok('GET /v1/reservations', 200, async (s) => {
+    const code = await s.coupon()
+    await s.done(201, s.reserve(code, { cart: undefined, orderId: s.name('order') }))
+    await s.done(201, s.reserve(code))
+    return s.as('checkout', 'GET', `/v1/reservations?couponId=${code}`)
+  }),
+]
+
 const CHECKOUT: readonly Provocation[] = [
   ok('POST /v1/validate', 200, async (s) =>
     s.send('POST', '/v1/validate', { codes: [await s.coupon(), 'NOT-THERE'], cart: EUR_50 }),
@@ -233,6 +293,7 @@ const CHECKOUT: readonly Provocation[] = [
       },
     }),
   ),
+  ok('POST /v1/validate', 200, async (s) => s.send('POST', '/v1/validate', { codes: await s.pair(), cart: EUR_50 })),
   no('POST /v1/validate', 400, 'INVALID_REQUEST', async (s) => {
     const code = await s.coupon()
     return s.send('POST', '/v1/validate', { codes: [code, ` ${code.toLowerCase()} `], cart: EUR_50 })
@@ -245,7 +306,20 @@ const CHECKOUT: readonly Provocation[] = [
     const code = await s.coupon()
     return await twice(() => s.reserve(code, { userId: 'same' }))
   }),
+  ok('POST /v1/reservations', 201, async (s) => s.reserve('', { codes: await s.pair() })),
+  ok('POST /v1/reservations', 200, async (s) => {
+    const fields = { codes: await s.pair(), userId: 'same' }
+    return await twice(() => s.reserve('', fields))
+  }),
+  no('POST /v1/reservations', 423, 'COUPON_LOCKED', async (s) => {
+    const [first, second] = (await s.pair({ maxUses: 1 })) as [string, string]
+    await s.done(201, s.reserve(first))
+    return s.reserve('', { codes: [second, first] })
+  }),
   no('POST /v1/reservations', 422, 'COUPON_NOT_FOUND', (s) => s.reserve('NOT-THERE')),
+  no('POST /v1/reservations', 422, 'COUPON_NOT_FOUND', async (s) =>
+    s.reserve('', { codes: ['no such', await s.coupon()] }),
+  ),
   no('POST /v1/reservations', 423, 'COUPON_LOCKED', async (s) => {
     const code = await s.coupon({ maxUses: 1 })
     await s.done(201, s.reserve(code))
@@ -261,6 +335,19 @@ const CHECKOUT: readonly Provocation[] = [
   no('POST /v1/reservations/{id}/extend', 409, 'RESERVATION_CLOSED', async (s) =>
     s.send('POST', `/v1/reservations/${await s.closedReservation()}/extend`, { ttlSeconds: 900 }),
   ),
+  ok('POST /v1/reservations/{id}/extend', 200, async (s) => {
+    const { json } = await s.done(201, s.reserve('', { codes: await s.pair(), ttlSeconds: 60 }))
+    return s.send('POST', `/v1/reservations/${String(json['reservationId'])}/extend`, { ttlSeconds: 90 })
+  }),
+  ok('POST /v1/reservations/{id}/redeem', 201, async (s) => {
+    const { json } = await s.done(201, s.reserve('', { codes: await s.pair() }))
+    const body = { orderId: s.name('order') }
+    return s.send('POST', `/v1/reservations/${String(json['reservationId'])}/redeem`, body)
+  }),
+  ok('DELETE /v1/reservations/{id}', 204, async (s) => {
+    const { json } = await s.done(201, s.reserve('', { codes: await s.pair() }))
+    return s.send('DELETE', `/v1/reservations/${String(json['reservationId'])}`)
+  }),
   ok('POST /v1/reservations/{id}/redeem', 201, async (s) =>
     s.send('POST', `/v1/reservations/${await s.reservation()}/redeem`, { orderId: s.name('order') }),
   ),
@@ -290,6 +377,20 @@ const CHECKOUT: readonly Provocation[] = [
     }
     return s.redeem('', { codes: [`${base}-AA`, `${base}-AS`] })
   }),
+  ok('POST /v1/redemptions', 201, async (s) => s.redeem('', { codes: await s.pair() })),
+  ok('POST /v1/redemptions', 200, async (s) => {
+    const fields = { ...s.buyer(), codes: await s.pair() }
+    return await twice(() => s.redeem('', fields))
+  }),
+  no('POST /v1/redemptions', 409, 'ORDER_CONFLICT', async (s) => {
+    const buyer = s.buyer()
+    const codes = await s.pair()
+    await s.done(201, s.redeem('', { ...buyer, codes }))
+    return s.redeem('', { ...buyer, codes: codes.slice(1) })
+  }),
+  no('POST /v1/redemptions', 422, 'NOT_STACKABLE', async (s) =>
+    s.redeem('', { codes: await s.pair({ stacking: 'EXCLUSIVE' }) }),
+  ),
   no('POST /v1/redemptions', 409, 'ORDER_CONFLICT', async (s) => {
     const code = await s.coupon()
     const buyer = s.buyer()
@@ -339,6 +440,10 @@ const CHECKOUT: readonly Provocation[] = [
     return s.redeem(code)
   }),
   ok('GET /v1/redemptions/{id}', 200, async (s) => s.send('GET', `/v1/redemptions/${await s.redemption()}`)),
+  ok('POST /v1/redemptions/{id}/reverse', 200, async (s) => {
+    const { json } = await s.done(201, s.redeem('', { codes: await s.pair() }))
+    return s.send('POST', `/v1/redemptions/${String(json['redemptionId'])}/reverse`, { reason: 'refund' })
+  }),
   no('GET /v1/redemptions/{id}', 404, 'REDEMPTION_NOT_FOUND', (s) => s.send('GET', '/v1/redemptions/rdm_00zz')),
   ok('POST /v1/redemptions/{id}/reverse', 200, async (s) =>
     s.send('POST', `/v1/redemptions/${await s.redemption()}/reverse`, { reason: 'refund', returnUse: false }),
@@ -398,7 +503,7 @@ const OPERATOR: readonly Provocation[] = [
   no('GET /metrics', 401, 'UNAUTHENTICATED', (s) => s.as(null, 'GET', '/metrics')),
   ok('GET /v1/openapi.json', 200, (s) => s.as(null, 'GET', '/v1/openapi.json')),
   no('', 404, 'NOT_FOUND', (s) => s.send('GET', '/v1/nothing/here')),
-  no('', 405, 'METHOD_NOT_ALLOWED', (s) => s.send('PUT', '/v1/redemptions', {})),
+  no('', 405, 'METHOD_NOT_ALLOWED', (s) => s.send('PUT', '/v1/validate', {})),
 ]
 
-export const PROVOCATIONS: readonly Provocation[] = [...COUPONS, ...CHECKOUT, ...ONE_COUPON, ...OPERATOR]
+export const PROVOCATIONS: readonly Provocation[] = [...COUPONS, ...LISTS, ...CHECKOUT, ...ONE_COUPON, ...OPERATOR]

@@ -11,6 +11,7 @@
 
 import assert from 'node:assert/strict'
 import { KeyHash } from '../../domain/key-hash.ts'
+import type { DumpReader, DumpWriter } from './dump.ts'
 import { LONG_CODE_BYTES_MAX, LongCodes } from './long-codes.ts'
 import { ORDER_SPAN, PagedTable } from './paged-table.ts'
 
@@ -64,6 +65,17 @@ export class CodeTable {
   reserve(packedCodes: number, longCodes = 0): void {
     this.packed.reserve(packedCodes)
     this.long.reserve(longCodes)
+  }
+
+  dumpTo(writer: DumpWriter): void {
+    this.packed.dumpTo(writer)
+    this.long.dumpTo(writer)
+  }
+
+  /** Into an empty table made with the same secret. */
+  loadFrom(reader: DumpReader): void {
+    this.packed.loadFrom(reader)
+    this.long.loadFrom(reader)
   }
 
   /** The ordinal of the code in the bytes from `start` to before `end`, or -1. */

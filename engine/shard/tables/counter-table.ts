@@ -5,6 +5,7 @@
 // The key is the 128-bit digest of (coupon, user) made by KeyHash, compared whole.
 // A slot number is valid until the next findOrInsert or remove on this table; never store one.
 
+import type { DumpReader, DumpWriter } from './dump.ts'
 import { PagedTable } from './paged-table.ts'
 
 const USES = 4
@@ -62,6 +63,15 @@ export class CounterTable {
   /** Removes the counter; every slot number taken before is void afterwards. */
   remove(slot: number): void {
     this.table.remove(slot)
+  }
+
+  dumpTo(writer: DumpWriter): void {
+    this.table.dumpTo(writer)
+  }
+
+  /** Into an empty table. */
+  loadFrom(reader: DumpReader): void {
+    this.table.loadFrom(reader)
   }
 
   /** First slot in key order, or -1; with {@link next} the way through all counters, for snapshots. */

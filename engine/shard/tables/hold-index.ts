@@ -4,6 +4,7 @@
 //
 // Works by key only, so no slot number leaves this file.
 
+import type { DumpReader, DumpWriter } from './dump.ts'
 import { PagedTable } from './paged-table.ts'
 
 const ROW = 4
@@ -24,6 +25,15 @@ export class HoldIndex {
   /** Makes room for `entries` keys at once; see {@link PagedTable.reserve}. */
   reserve(entries: number): void {
     this.table.reserve(entries)
+  }
+
+  dumpTo(writer: DumpWriter): void {
+    this.table.dumpTo(writer)
+  }
+
+  /** Into an empty index. */
+  loadFrom(reader: DumpReader): void {
+    this.table.loadFrom(reader)
   }
 
   /** The row of a key, or -1. */

@@ -8,6 +8,7 @@
 
 import assert from 'node:assert/strict'
 import type { Chaskey } from '../../domain/key-hash.ts'
+import type { DumpReader, DumpWriter } from './dump.ts'
 import { PagedTable } from './paged-table.ts'
 
 const ORDINAL = 2
@@ -60,6 +61,24 @@ export class LongCodes {
       this.table.setWord(slot, REF, ref)
     }
     this.table.setWord(slot, ORDINAL, ordinal)
+  }
+
+  dumpTo(writer: DumpWriter): void {
+    this.table.dumpTo(writer)
+    writer.number(this.arenaUsed)
+    for (const [index, page] of this.arena.entries()) writer.raw(page.subarray(0, this.usedOf(index)))
+  }
+
+  /** Into an empty table. */
+  loadFrom(reader: DumpReader): void {
+    this.table.loadFrom(reader)
+    this.arenaUsed = reader.number()
+    const pages = Math.ceil(this.arenaUsed / ARENA_PAGE_BYTES)
+    for (let page = 0; page < pages; page++) {
+      const bytes = new Uint8Array(ARENA_PAGE_BYTES)
+      reader.rawInto(bytes.subarray(0, this.usedOf(page)))
+      this.arena.push(bytes)
+    }
   }
 
   firstFrom(order: number): number {
@@ -134,6 +153,10 @@ export class LongCodes {
     const alignment = 1 << REF_SHIFT
     this.arenaUsed += Math.ceil((length + 1) / alignment) * alignment
     return ref
+  }
+
+  private usedOf(page: number): number {
+    return Math.min(ARENA_PAGE_BYTES, this.arenaUsed - page * ARENA_PAGE_BYTES)
   }
 
   private arenaPage(at: number): Uint8Array {

@@ -8,6 +8,7 @@
 // been loaded: whoever logs {horizon, from, to} and replays evictRange removes the same records on every replica.
 // A slot number is valid until the next findOrInsert, remove or evict call on this table; never store one.
 
+import type { DumpReader, DumpWriter } from './dump.ts'
 import { ORDER_SPAN, PagedTable } from './paged-table.ts'
 
 const SEQ_LO = 4
@@ -116,6 +117,16 @@ export class OrderTable {
       }
     }
     return removed
+  }
+
+  /** Without the records below `fromSeq`: they count as gone, and whether they are is a matter of the sweep. */
+  dumpTo(writer: DumpWriter, fromSeq = 0): void {
+    this.table.dumpTo(writer, (slot) => this.seq(slot) >= fromSeq)
+  }
+
+  /** Into an empty table; the next evictBelow begins at its start. */
+  loadFrom(reader: DumpReader): void {
+    this.table.loadFrom(reader)
   }
 
   /** First slot in key order, or -1; with {@link next} the way through all records, for snapshots. */

@@ -16,6 +16,7 @@
 // capacity follows the number of records: whoever loads a sorted snapshot calls reserve first.
 
 import assert from 'node:assert/strict'
+import type { DumpReader } from './dump.ts'
 import { SlotPages } from './slot-pages.ts'
 
 /** Key orders run from 0 to ORDER_SPAN − 1. */
@@ -31,6 +32,8 @@ const STRETCH_DIVISOR = 3
 const STEP_SLOTS = 256
 /** 64 bytes. */
 const CACHE_LINE_WORDS = 16
+/** A table that was just loaded has room for so many times its records before it has to stretch. */
+const LOADED_ROOM = 1.25
 /** Slot numbers are int32; a table that reaches it stops the shard rather than answering wrongly. */
 const SLOTS_MAX = 2 ** 31 - 2 ** 20
 
@@ -202,6 +205,31 @@ export class PagedTable extends SlotPages {
     if (!this.isTaken(slot)) return this.next(slot)
     while (slot >= 0 && this.orderOf(slot) < order) slot = this.next(slot)
     return slot
+  }
+
+  /** Into an empty table: one pass, every record at its place at once. */
+  loadFrom(reader: DumpReader): void {
+    assert(this.records === 0, 'a dump is loaded into a table that has records')
+    const words = this.slotWords
+    assert(reader.word() === words, 'a dump has records of another size')
+    const count = reader.word() >>> 0
+    this.reserve(Math.ceil(count * LOADED_ROOM))
+    let lowest = 0
+    let last = -SIGN
+    for (let record = 0; record < count; record++) {
+      const k0 = reader.word()
+      assert(k0 >= last, 'a dump is out of order')
+      last = k0
+      const slot = Math.max(this.home(k0), lowest)
+      lowest = slot + 1
+      // The slot behind every taken one exists.
+      if ((lowest & this.pageMask) === 0 || slot < this.pageMask) this.ensureSlot(lowest)
+      const page = this.pages[slot >>> this.pageBits]!
+      const at = (slot & this.pageMask) * words
+      page[at] = k0
+      for (let word = 1; word < words; word++) page[at + word] = reader.word()
+    }
+    this.records = count
   }
 
   private scan2(from: number, k0: number, k1: number): number {

@@ -7,6 +7,7 @@
 // by alloc: whoever takes a row writes every column it will read.
 
 import assert from 'node:assert/strict'
+import type { DumpReader, DumpWriter } from './dump.ts'
 
 const PAGE_BITS = 12
 const PAGE_ROWS = 1 << PAGE_BITS
@@ -31,6 +32,11 @@ export class U32Column {
   addPage(): number {
     return this.pages.push(new Uint32Array(PAGE_ROWS))
   }
+
+  /** Called by the pool only: the bytes of the first `rows` rows, a page at a time. */
+  bytesOf(rows: number): Uint8Array[] {
+    return bytesOfRows(this.pages, rows)
+  }
 }
 
 /** Whole numbers from −2^31 to 2^31 − 1; for row ids, where -1 means none. */
@@ -48,6 +54,11 @@ export class I32Column {
   /** Called by the pool only. */
   addPage(): number {
     return this.pages.push(new Int32Array(PAGE_ROWS))
+  }
+
+  /** Called by the pool only: the bytes of the first `rows` rows, a page at a time. */
+  bytesOf(rows: number): Uint8Array[] {
+    return bytesOfRows(this.pages, rows)
   }
 }
 
@@ -67,6 +78,18 @@ export class F64Column {
   addPage(): number {
     return this.pages.push(new Float64Array(PAGE_ROWS))
   }
+
+  /** Called by the pool only: the bytes of the first `rows` rows, a page at a time. */
+  bytesOf(rows: number): Uint8Array[] {
+    return bytesOfRows(this.pages, rows)
+  }
+}
+
+function bytesOfRows(pages: readonly (Uint32Array | Int32Array | Float64Array)[], rows: number): Uint8Array[] {
+  return pages.map((page, index) => {
+    const inPage = Math.max(0, Math.min(PAGE_ROWS, rows - index * PAGE_ROWS))
+    return new Uint8Array(page.buffer, page.byteOffset, inPage * page.BYTES_PER_ELEMENT)
+  })
 }
 
 export class RowPool {
@@ -138,6 +161,30 @@ export class RowPool {
 
   isLive(row: number): boolean {
     return row >= 0 && row < this.rowsMade && this.nextFree.get(row) === LIVE
+  }
+
+  /** All rows with their columns, the free ones in the order in which they will be given out again. */
+  dumpTo(writer: DumpWriter): void {
+    writer.word(this.columns.length)
+    writer.word(this.bytesPerRow)
+    writer.word(this.rowsMade)
+    writer.word(this.live)
+    writer.word(this.firstFree)
+    for (const column of this.columns) for (const bytes of column.bytesOf(this.rowsMade)) writer.raw(bytes)
+  }
+
+  /** Into a pool without rows and with the same columns. */
+  loadFrom(reader: DumpReader): void {
+    assert(this.rowsMade === 0, 'a dump is loaded into a pool that has rows')
+    const columns = reader.word()
+    const bytesPerRow = reader.word()
+    assert(columns === this.columns.length && bytesPerRow === this.bytesPerRow, 'a dump has other columns')
+    const rowsMade = reader.word()
+    this.live = reader.word()
+    this.firstFree = reader.word()
+    while (this.rowsPaged < rowsMade) this.addPages()
+    this.rowsMade = rowsMade
+    for (const column of this.columns) for (const bytes of column.bytesOf(rowsMade)) reader.rawInto(bytes)
   }
 
   private declare(column: U32Column | I32Column | F64Column, bytesPerRow: number): void {

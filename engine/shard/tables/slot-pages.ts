@@ -7,6 +7,8 @@
 // home may fall on exists, and so does the slot behind every taken one; so a search along a run never leaves memory.
 // A slot is free when its first two words are 0; the others may hold anything.
 
+import type { DumpWriter } from './dump.ts'
+
 /** A page holds the largest power of two of slots that fits. */
 const PAGE_BYTES_MAX = 1 << 18
 const NO_PAGE = new Int32Array(0)
@@ -53,6 +55,58 @@ export class SlotPages {
       at = (index + 1) << this.pageBits
     }
     return -1
+  }
+
+  /**
+   * All records in order, those with an equal first word in order of the others, so that two tables with the same
+   * records give the same words wherever they lie. Without those that `isKept` is false for.
+   */
+  dumpTo(writer: DumpWriter, isKept: (slot: number) => boolean = () => true): void {
+    let count = 0
+    for (let slot = this.first; slot >= 0; slot = this.next(slot)) if (isKept(slot)) count++
+    writer.word(this.slotWords)
+    writer.word(count)
+    let slot = this.first
+    while (slot >= 0) {
+      const after = this.next(slot)
+      if (after >= 0 && this.word(after, 0) === this.word(slot, 0)) {
+        slot = this.dumpEqual(slot, writer, isKept)
+      } else {
+        if (isKept(slot)) this.dumpSlot(slot, writer)
+        slot = after
+      }
+    }
+  }
+
+  private get first(): number {
+    return this.isTaken(0) ? 0 : this.next(0)
+  }
+
+  /** The records from `first` on that have its first word; returns the slot behind them, or -1. */
+  private dumpEqual(first: number, writer: DumpWriter, isKept: (slot: number) => boolean): number {
+    const slots: number[] = []
+    let slot = first
+    for (; slot >= 0 && this.word(slot, 0) === this.word(first, 0); slot = this.next(slot)) {
+      if (isKept(slot)) slots.push(slot)
+    }
+    slots.sort((a, b) => this.compare(a, b))
+    for (const each of slots) this.dumpSlot(each, writer)
+    return slot
+  }
+
+  private compare(a: number, b: number): number {
+    for (let word = 1; word < this.slotWords; word++) {
+      const difference = this.word(a, word) - this.word(b, word)
+      if (difference !== 0) return difference
+    }
+    return 0
+  }
+
+  private dumpSlot(slot: number, writer: DumpWriter): void {
+    const words = this.slotWords
+    const page = this.pages[slot >>> this.pageBits]!
+    const at = (slot & this.pageMask) * words
+    for (let word = 0; word < words; word++) writer.word(page[at + word]!)
   }
 
   protected isTaken(slot: number): boolean {

@@ -175,11 +175,11 @@ describe('redeeming a reservation', () => {
   })
 })
 
-test('a reservation of one code lends nothing to its quote as a part of a set; by itself it is held', () => {
+test('a reservation of one code lends nothing to that code as a part of a set; by itself it is held', () => {
   const s = new Scene()
-  s.has('X', { maxUses: 1 }).reserve('X', { ttlSeconds: 60 })
-  const quoted = s.say(checkout(COMMAND.QUOTE, 'X', { user: 'ann', cart: total(1_000) }))
-  expect(quoted).toMatchObject({ quotes: [{ refusal: 'COUPON_LOCKED', retryAfterMs: 60_000 }] })
+  s.has('X', { maxUses: 1 }, STACKS).has('Y', {}, STACKS).reserve('X', { ttlSeconds: 60 })
+  const asASet = s.say(checkout(COMMAND.VALIDATE, ['X', 'Y'], { user: 'ann', cart: total(1_000) }))
+  expect(asASet).toMatchObject({ verdicts: [{ refusal: 'COUPON_LOCKED' }, { refusal: null }], price: null })
   expect(brief(s.validate('X'))).toBe('100')
 })
 

@@ -10,7 +10,7 @@ import type { CouponDefinition } from '../../../protocol/coupon.ts'
 import { OUTCOME, type Outcome } from '../../../protocol/outcomes.ts'
 import type { PriceFact } from '../../../protocol/price.ts'
 import { judgeUser, tablesOf } from '../support/state-image.ts'
-import { LiveShard } from '../support/live-shard.ts'
+import { LiveShard, SHARD } from '../support/live-shard.ts'
 import { byCode, byOrdinal, couponWith } from '../support/samples.ts'
 import { LogAudit } from './audit.ts'
 import { isOpen, type ModelAnswer, type ModelCoupon, type ModelReservation, NaiveModel } from './naive-model.ts'
@@ -352,7 +352,7 @@ function numberOf(made: readonly { readonly seq: number }[], latest: number): nu
 }
 
 function named({ ordinal, definition }: ModelCoupon): object {
-  return { ordinal, code: definition.code }
+  return { shard: SHARD, ordinal, code: definition.code }
 }
 
 function pick(coupon: { readonly uses: number; readonly reserved: number } | undefined): object {

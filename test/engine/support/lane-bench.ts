@@ -93,18 +93,18 @@ export class LaneBench {
     this.requests = new RingConsumer(requests)
     this.intoLane = new RingProducer(requests)
     this.outOfLane = new RingConsumer(replies)
-    for (let shard = 0; shard < shards; shard++) {
-      this.actors.set(
-        shard,
-        new ShardActor(new ShardState(shard, stateTables(SECRET), new KeyHash(SECRET)), this.journal),
-      )
-    }
     const source = {
       wallMs: () => LANE_BEGIN_MS + this.elapsedMs + this.wallJumpMs,
       monotonicMs: () => this.elapsedMs,
     }
     this.lane = new Lane({
-      actors: this.actors,
+      actors: (post) => {
+        for (let shard = 0; shard < shards; shard++) {
+          const state = new ShardState(shard, stateTables(SECRET), new KeyHash(SECRET))
+          this.actors.set(shard, new ShardActor(state, this.journal, post))
+        }
+        return this.actors
+      },
       journal: this.journal,
       clock: new SteadyClock(source),
       requests: this.requests,

@@ -12,16 +12,28 @@ import { readOutcome, readPosition } from '../../../protocol/outcome-codec.ts'
 import type { Outcome, Position } from '../../../protocol/outcomes.ts'
 import { KeyHash } from '../../../engine/domain/key-hash.ts'
 import { ShardState } from '../../../engine/domain/state.ts'
-import { ShardActor } from '../../../engine/shard/actor.ts'
+import { type Post, ShardActor } from '../../../engine/shard/actor.ts'
 import type { StoredBytes, StoredEntries } from '../../../engine/shard/history.ts'
 import { replayEntry } from '../../../engine/shard/replay.ts'
 import { stateTables } from '../../../engine/shard/state-tables.ts'
 
-const SHARD = 3
+export const SHARD = 3
 const SECRET = new Uint8Array(32).map((_, i) => i * 7 + 1)
 
-function emptyState(): ShardState {
-  return new ShardState(SHARD, stateTables(SECRET), new KeyHash(SECRET))
+function emptyState(shard: number): ShardState {
+  return new ShardState(shard, stateTables(SECRET), new KeyHash(SECRET))
+}
+
+const REQUEST = 1
+
+/** There is no other shard to have a part in anything. */
+const ALONE: Post = {
+  send: () => {
+    throw new Error('a shard that is alone has sent a message')
+  },
+  reply: () => {
+    throw new Error('a shard that is alone has answered later')
+  },
 }
 
 class MemoryLog implements StoredEntries {
@@ -44,17 +56,22 @@ export interface LoggedEvent {
 }
 
 export class LiveShard {
-  readonly state = emptyState()
   readonly log = new MemoryLog()
-  readonly actor = new ShardActor(this.state, this.log)
+  state: ShardState
+  actor: ShardActor
   private readonly request = new ByteWriter(256)
   private readonly answer = new ByteWriter(256)
+
+  constructor(shard = SHARD) {
+    this.state = emptyState(shard)
+    this.actor = new ShardActor(this.state, this.log, ALONE)
+  }
 
   send(command: Command<string | Bytes>, nowMs: number): Answer {
     this.request.clear()
     writeCommand(this.request, command)
     this.answer.clear()
-    this.actor.handle(new ByteReader(this.request.buf, 0, this.request.pos), nowMs, this.answer)
+    this.actor.handle(REQUEST, new ByteReader(this.request.buf, 0, this.request.pos), nowMs, this.answer)
     this.request.buf.fill(0xee)
     const reader = new ByteReader(this.answer.buf, 0, this.answer.pos)
     return { position: readPosition(reader), outcome: readOutcome(reader) }
@@ -108,10 +125,16 @@ export class LiveShard {
     return logged
   }
 
+  /** The process dies once everything is flushed, and another one starts from the log. */
+  crash(): void {
+    this.state = this.replayed()
+    this.actor = new ShardActor(this.state, this.log, ALONE)
+  }
+
   /** A state built from nothing but the log. */
   replayed(): ShardState {
     this.flushAll()
-    const state = emptyState()
+    const state = emptyState(this.state.shard)
     for (const entry of this.log.entries) replayEntry(state, entry)
     return state
   }

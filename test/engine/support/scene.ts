@@ -39,6 +39,11 @@ export class Scene {
     return this
   }
 
+  crash(): this {
+    this.shard.crash()
+    return this
+  }
+
   has(code: string, ...[fields, offer]: Terms): this {
     expectDone(this.say(create(couponWith(code, fields, offer))))
     return this

@@ -27,6 +27,8 @@ export function tablesOf(state: ShardState): StateImage {
     seq: state.seq,
     timeMs: state.timeMs,
     rememberedFromSeq: state.rememberedFromSeq,
+    keysRememberedFromSeq: state.keysRememberedFromSeq,
+    lastKeySeq: state.lastKeySeq,
     minutes: state.minutes.map(({ timeMs, seq }) => [timeMs, seq]),
     coupons,
     openReservations: tables.open.size,
@@ -35,6 +37,8 @@ export function tablesOf(state: ShardState): StateImage {
     orders: recordsOf(tables.orders as OrderTable),
     closed: recordsOf(tables.closed as OrderTable),
     reversals: recordsOf(tables.reversals as OrderTable),
+    keys: recordsOf(tables.keys as OrderTable),
+    operations: recordsOf(tables.operations as OrderTable),
     holds: holdsOf(state),
   }
 }

@@ -69,7 +69,7 @@ export function redemption(changes: Partial<RedemptionOutcome> = {}): Redemption
     reservationSeq: 0,
     userId: 'u1',
     orderId: 'o1',
-    coupons: [{ ordinal: 0, code: 'SAVE10' }],
+    coupons: [{ shard: 0, ordinal: 0, code: 'SAVE10' }],
     price: PRICE,
     reversed: null,
     ...changes,
@@ -86,7 +86,7 @@ export function reservation(changes: Partial<ReservationOutcome> = {}): Reservat
     orderId: null,
     startedAtMs: AT_MS,
     expiresAtMs: AT_MS + 300_000,
-    coupons: [{ ordinal: 0, code: 'SAVE10' }],
+    coupons: [{ shard: 0, ordinal: 0, code: 'SAVE10' }],
     price: null,
     ...changes,
   }

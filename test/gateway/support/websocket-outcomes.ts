@@ -27,7 +27,7 @@ export function redemption(changes: Partial<RedemptionOutcome> = {}): Redemption
     reservationSeq: 0,
     userId: 'u1',
     orderId: 'o1',
-    coupons: [{ ordinal: 3, code: 'SAVE10' }],
+    coupons: [{ shard: 0, ordinal: 3, code: 'SAVE10' }],
     price,
     reversed: null,
     ...changes,
@@ -44,7 +44,7 @@ export function reservation(): ReservationOutcome {
     orderId: null,
     startedAtMs: 1_700_000_000_000,
     expiresAtMs: 1_700_000_300_000,
-    coupons: [{ ordinal: 3, code: 'SAVE10' }],
+    coupons: [{ shard: 0, ordinal: 3, code: 'SAVE10' }],
     price: null,
   }
 }

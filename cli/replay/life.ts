@@ -1,0 +1,188 @@
+/**
+ * The life of a coupon in sentences, one for each event that concerns it, with its position and time.
+ */
+import { textOf } from '../../protocol/bytes.ts'
+import type { CouponDefinition } from '../../protocol/coupon.ts'
+import { currencyName } from '../../protocol/currency.ts'
+import { EVENT, type Event, type ReleaseCause, type TxnId } from '../../protocol/events.ts'
+import { formatId } from '../../protocol/ids.ts'
+import type { Offer } from '../../engine/domain/offer.ts'
+import { shownTime } from '../rebuild/positions.ts'
+import type { StoredEvent } from '../rebuild/stored-events.ts'
+
+export interface LifeLine {
+  readonly position: string
+  readonly at: string
+  readonly type: string
+  readonly sentence: string
+}
+
+const EVENT_NAMES: ReadonlyMap<number, string> = new Map(Object.entries(EVENT).map(([name, type]) => [type, name]))
+
+/** `COUPON_CREATED`. */
+export function eventName(event: Event): string {
+  return EVENT_NAMES.get(event.type) ?? `EVENT_${event.type}`
+}
+
+export class CouponLife {
+  readonly lines: LifeLine[] = []
+  private readonly shard: number
+  private readonly isIt: (ordinal: number, definition: CouponDefinition) => boolean
+  private ordinal = -1
+  /** Its reservations and transactions, whose later events do not name the coupon. */
+  private readonly reservations = new Set<number>()
+  private readonly transactions = new Set<string>()
+
+  /** `isIt` is asked of every coupon that is created on the shard. */
+  constructor(shard: number, isIt: (ordinal: number, definition: CouponDefinition) => boolean) {
+    this.shard = shard
+    this.isIt = isIt
+  }
+
+  get isFound(): boolean {
+    return this.ordinal >= 0
+  }
+
+  book({ event, seq, atMs }: StoredEvent): void {
+    const sentence = this.sentenceOf(event, seq)
+    if (sentence === null) return
+    this.lines.push({
+      position: `${this.shard}:${seq}`,
+      at: shownTime(atMs),
+      type: eventName(event),
+      sentence,
+    })
+  }
+
+  private sentenceOf(event: Event, seq: number): string | null {
+    switch (event.type) {
+      case EVENT.COUPON_CREATED: {
+        if (this.isFound || !this.isIt(event.ordinal, event.definition)) return null
+        this.ordinal = event.ordinal
+        return `created${byText(event.by)}: ${termsText(event.definition)}`
+      }
+      case EVENT.COUPON_CHANGED: {
+        if (event.ordinal !== this.ordinal) return null
+        const reason = event.reason === null ? '' : ` (${event.reason})`
+        return `${event.change.toLowerCase()}${byText(event.by)}${reason}: ${termsText(event.definition)}`
+      }
+      case EVENT.COUPON_SWITCHED:
+        return event.ordinal === this.ordinal ? `${event.change.toLowerCase()}${byText(event.by)}` : null
+      case EVENT.COUPON_WINDOW_PASSED:
+        if (event.ordinal !== this.ordinal) return null
+        return event.edge === 'STARTED' ? 'its window began' : 'its window ended'
+      case EVENT.RESERVED: {
+        if (!event.ordinals.includes(this.ordinal)) return null
+        this.reservations.add(seq)
+        const order = event.order === null ? '' : `, order ${textOf(event.order)}`
+        const stacked = event.stack === null ? '' : `, with ${othersText(event.stack.coupons.length)}`
+        return `reserved for user ${textOf(event.user)}${order} until ${shownTime(event.expiresAtMs)}${stacked} (${formatId('rsv_', this.shard, seq)})`
+      }
+      case EVENT.RESERVATION_REPRICED:
+        return this.ofReservation(event.reservationSeq, 'got the price of another cart')
+      case EVENT.RESERVATION_RETIMED:
+        return this.ofReservation(event.reservationSeq, `lasts until ${shownTime(event.expiresAtMs)} now`)
+      case EVENT.RESERVATION_RELEASED:
+        return this.ofReservation(event.reservationSeq, releaseText(event.cause))
+      case EVENT.REDEEMED: {
+        const place = event.ordinals.indexOf(this.ordinal)
+        if (place < 0) return null
+        const all = event.stack?.coupons
+        const priced =
+          all === undefined ? place : all.findIndex((c) => c.shard === this.shard && c.ordinal === this.ordinal)
+        const amount = `${event.price.amounts[priced] ?? 0} minor units of ${currencyName(event.price.currency)}`
+        const from = event.reservationSeq === 0 ? '' : ` from ${formatId('rsv_', this.shard, event.reservationSeq)}`
+        const late = event.late ? ', after it had run out' : ''
+        return `redeemed by user ${textOf(event.user)}, order ${textOf(event.order)}${from}${late}: ${amount} off (${formatId('rdm_', this.shard, seq)})`
+      }
+      case EVENT.REDEMPTION_REVERSED: {
+        if (!event.ordinals.includes(this.ordinal)) return null
+        return reversalText(formatId('rdm_', this.shard, event.redemptionSeq), event.reason, event.returnUse)
+      }
+      case EVENT.BRANCH_PREPARED: {
+        if (!event.ordinals.includes(this.ordinal)) return null
+        const txn = event.txn.seq === 0 ? { shard: event.txn.shard, seq } : event.txn
+        this.transactions.add(txnText(txn))
+        return `promised to user ${textOf(event.user)} in transaction ${txnText(txn)} over several shards`
+      }
+      case EVENT.BRANCH_ABORTED:
+        return this.ofTransaction(event.txn, 'came to nothing; its capacity is free again')
+      case EVENT.BRANCH_RESERVED:
+        return this.ofTransaction(event.txn, `is a reservation until ${shownTime(event.expiresAtMs)}`)
+      case EVENT.BRANCH_RETIMED:
+        return this.ofTransaction(event.txn, `lasts until ${shownTime(event.expiresAtMs)} now`)
+      case EVENT.BRANCH_RELEASED:
+        return this.ofTransaction(event.txn, releaseText(event.cause))
+      case EVENT.BRANCH_REDEEMED: {
+        const place = event.ordinals.indexOf(this.ordinal)
+        if (place < 0) return null
+        const id = formatId('rdm_', event.txn.shard, event.redemptionSeq)
+        return `redeemed by user ${textOf(event.user)}, order ${textOf(event.order)}, with coupons of other shards: ${event.amounts[place] ?? 0} off (${id})`
+      }
+      case EVENT.BRANCH_REVERSED: {
+        if (!event.ordinals.includes(this.ordinal)) return null
+        return reversalText(
+          formatId('rdm_', event.redemption.shard, event.redemption.seq),
+          event.reason,
+          event.returnUse,
+        )
+      }
+      default:
+        return null
+    }
+  }
+
+  private ofReservation(seq: number, what: string): string | null {
+    return this.reservations.has(seq) ? `reservation ${formatId('rsv_', this.shard, seq)} ${what}` : null
+  }
+
+  private ofTransaction(txn: TxnId, what: string): string | null {
+    const named = txn.seq === 0 ? null : txnText(txn)
+    return named !== null && this.transactions.has(named) ? `transaction ${named} ${what}` : null
+  }
+}
+
+function txnText({ shard, seq }: TxnId): string {
+  return `${shard}:${seq}`
+}
+
+function byText(by: string | null): string {
+  return by === null ? '' : ` by ${by}`
+}
+
+function othersText(count: number): string {
+  return count === 2 ? 'a coupon of another shard' : `${count - 1} coupons of other shards`
+}
+
+function releaseText(cause: ReleaseCause): string {
+  switch (cause) {
+    case 'RELEASED':
+      return 'was given back'
+    case 'EXPIRED':
+      return 'ran out'
+    case 'COUPON_EXPIRED':
+      return 'ended with its coupon'
+  }
+}
+
+function reversalText(id: string, reason: string, returnUse: boolean): string {
+  return `redemption ${id} reversed (${reason}), its use ${returnUse ? 'given back' : 'kept'}`
+}
+
+/** `10 % off the order, at most 100 uses, 1 a user, from … until …`. */
+function termsText({ offer, maxUses, maxUsesPerUser, validFromMs, validUntilMs, userId }: CouponDefinition): string {
+  const terms = [offerText(offer)]
+  if (maxUses !== null) terms.push(`at most ${maxUses} use${maxUses === 1 ? '' : 's'}`)
+  if (maxUsesPerUser !== null) terms.push(`${maxUsesPerUser} a user`)
+  if (userId !== null) terms.push(`for user ${userId} only`)
+  if (validFromMs !== null) terms.push(`from ${shownTime(validFromMs)}`)
+  if (validUntilMs !== null) terms.push(`until ${shownTime(validUntilMs)}`)
+  return terms.join(', ')
+}
+
+function offerText({ type, scope, percentBps, valueMinor, currency, stacking }: Offer): string {
+  const combines = stacking === 'STACKABLE' ? ', stackable' : ''
+  if (type === 'FREESHIP') return `free shipping${combines}`
+  const what = type === 'PERCENT' ? `${percentBps / 100} %` : `${valueMinor} ${currency ?? ''}`.trimEnd()
+  return `${what} off ${scope === 'ORDER' ? 'the order' : 'items'}${combines}`
+}

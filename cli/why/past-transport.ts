@@ -1,0 +1,148 @@
+/**
+ * A transport to the past: commands reach a shard as it stood at one position, `decide` judges them, and nothing changes.
+ *
+ * A read or a refusal is answered as it was then. A decision that would have logged something ends the call here, because its
+ * answer shows what only the applied events make; the decision itself is what is asked for.
+ *
+ * A call over several shards needs what the others said. Until that is known it ends here, too, and leaves the question; with
+ * the quotes at hand the coordinator's own rules make the answer of them.
+ */
+import { decide } from '../../engine/domain/decide.ts'
+import { decideExtendStack, decideRedeemStack, decideStack, isPlan } from '../../engine/domain/decide-stack.ts'
+import { type Decision, HAND_OVER } from '../../engine/domain/decision.ts'
+import { showCoupon, showRedemption, showReservation } from '../../engine/domain/show.ts'
+import type { History, ShardState } from '../../engine/domain/state.ts'
+import { type Question, questionOf, type StackedCommand } from '../../engine/shard/coordinator.ts'
+import { type ReplyHandler, SETTLED, type ShardTransport } from '../../engine/transport/port.ts'
+import { ByteReader, ByteWriter } from '../../protocol/bytes.ts'
+import { readCommand } from '../../protocol/command-codec.ts'
+import { COMMAND, type Command } from '../../protocol/commands.ts'
+import { writeOutcome, writePosition } from '../../protocol/outcome-codec.ts'
+import { type IdText, type Outcome, OUTCOME, type Position, type Quote } from '../../protocol/outcomes.ts'
+
+/** One shard at one moment. */
+export interface PastShard {
+  readonly state: ShardState
+  readonly history: History
+  readonly nowMs: number
+}
+
+export interface JudgedCommand {
+  readonly command: Command
+  readonly decision: Decision
+}
+
+/** What the other shards of a call had said. */
+export interface Quotes {
+  /** One a coupon of the call; null where the coordinator judges itself. */
+  readonly quotes: readonly (Quote | null)[]
+  readonly positions: readonly Position[]
+}
+
+/** A call over several shards as its coordinator met it. */
+export interface StackedCall {
+  readonly command: StackedCommand
+  readonly question: Question
+}
+
+export class PastTransport implements ShardTransport {
+  readonly shards: number
+  readonly inFlight = 0
+  /** What reached the shard, in order. */
+  readonly judged: JudgedCommand[] = []
+  /** Shards that were called and are not the one at hand. */
+  readonly elsewhere: number[] = []
+  /** Set where the call is over several shards and this one coordinates. */
+  stacked: StackedCall | null = null
+  /** The coordinator would have gone ahead and asked the others to prepare. */
+  isPlanned = false
+  private readonly past: PastShard
+  private readonly known: Quotes | null
+
+  constructor(shards: number, past: PastShard, known: Quotes | null) {
+    this.shards = shards
+    this.past = past
+    this.known = known
+  }
+
+  call(shard: number, bytes: Uint8Array, length: number, handler: ReplyHandler): void {
+    const { state, history, nowMs } = this.past
+    if (shard !== state.shard) {
+      this.elsewhere.push(shard)
+      return
+    }
+    const command = readCommand(new ByteReader(bytes.slice(0, length)))
+    const decision = command.type === COMMAND.STACK ? null : decide(state, command, nowMs, history)
+    if (decision !== null && decision.answer.type !== HAND_OVER) {
+      this.conclude(command, decision, handler, null)
+      return
+    }
+    const stacked = stackedCommand(command)
+    this.stacked = { command: stacked, question: questionOf(shard, stacked, history, state) }
+    if (this.known === null) return
+    const made = this.decideStacked(stacked, this.known)
+    if (made === null) this.isPlanned = true
+    else this.conclude(command, made, handler, this.known.positions)
+  }
+
+  /** null: nothing stood in the way. */
+  private decideStacked(command: StackedCommand, { quotes }: Quotes): Decision | null {
+    const { state, history, nowMs } = this.past
+    switch (command.type) {
+      case COMMAND.STACK: {
+        const made = decideStack(state, command, quotes, nowMs, history)
+        return isPlan(made) ? null : made
+      }
+      case COMMAND.REDEEM_RESERVATION: {
+        const made = decideRedeemStack(state, command, quotes, nowMs, history)
+        return isPlan(made) ? null : made
+      }
+      case COMMAND.EXTEND_RESERVATION:
+        return decideExtendStack(state, command, quotes, nowMs, history)
+    }
+  }
+
+  private conclude(
+    command: Command,
+    decision: Decision,
+    handler: ReplyHandler,
+    positions: readonly Position[] | null,
+  ): void {
+    const { state, nowMs } = this.past
+    this.judged.push({ command, decision })
+    if (decision.events.length > 0) return
+    const outcome = this.outcomeOf(decision.answer)
+    const reply = new ByteWriter(256)
+    writePosition(reply, { shard: state.shard, seq: state.seq, timeMs: nowMs })
+    writeOutcome(reply, positions === null ? outcome : { type: OUTCOME.ACROSS, positions, outcome })
+    handler.settled(SETTLED.ANSWERED, new ByteReader(reply.buf, 0, reply.pos))
+  }
+
+  private outcomeOf(answer: Decision['answer']): Outcome<IdText> {
+    const { state, history, nowMs } = this.past
+    switch (answer.type) {
+      case OUTCOME.COUPON:
+        return showCoupon(state, history, answer.ordinal, nowMs)
+      case OUTCOME.RESERVATION:
+        return showReservation(state, history, answer.seq, answer.again, nowMs)
+      case OUTCOME.REDEMPTION:
+        return showRedemption(state, history, answer.seq, answer.replayed)
+      case OUTCOME.DONE_BEFORE:
+      case HAND_OVER:
+        throw new RangeError('a decision that no request of the past leads to')
+      default:
+        return answer
+    }
+  }
+}
+
+function stackedCommand(command: Command): StackedCommand {
+  switch (command.type) {
+    case COMMAND.STACK:
+    case COMMAND.REDEEM_RESERVATION:
+    case COMMAND.EXTEND_RESERVATION:
+      return command
+    default:
+      throw new RangeError(`a command of type ${command.type} is never handed over`)
+  }
+}

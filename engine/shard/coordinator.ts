@@ -1,0 +1,344 @@
+/**
+ * The coordinator: calls over several shards, one conversation each, on the lowest of their shards.
+ *
+ *     ask ──▶ quotes ──▶ decide ──▶ answer                        refusals, replays, reads
+ *      ▲                    └─────▶ prepare here, then the others in ascending order ──▶ decision ──▶ answer
+ *      └── stale, or no room any more ◀──────────┘                                        (once delivered)
+ *
+ * Conversations are memory only: after a crash the log shows a transaction that was prepared and not decided, and it is
+ * aborted. What must never happen here: a decision before every shard has said that it prepared.
+ */
+import { assert } from '../../protocol/assert.ts'
+import { COMMAND, type Command, type CouponRef, NO_SHARD } from '../../protocol/commands.ts'
+import { EVENT, type Event } from '../../protocol/events.ts'
+import { type Message, MESSAGE, type Prepared, type QuoteChecks, type Quoted } from '../../protocol/messages.ts'
+import { OUTCOME, type Position, type Quote } from '../../protocol/outcomes.ts'
+import type { Bytes } from '../../protocol/bytes.ts'
+import type { Cart } from '../domain/cart.ts'
+import { decide } from '../domain/decide.ts'
+import { asOperation } from '../domain/decide-key.ts'
+import { type Decision, HAND_OVER } from '../domain/decision.ts'
+import {
+  concludeStack,
+  decideExtendStack,
+  decideRedeemStack,
+  decideStack,
+  isPlan,
+  prepareOwn,
+  shardsOf,
+  type StackPlan,
+} from '../domain/decide-stack.ts'
+import { NO_SUCH_COUPON } from '../domain/quote.ts'
+import { type History, type ShardState, txnKey } from '../domain/state.ts'
+import { failPoint } from './fail-points.ts'
+import { STACK_CALL_MS, STACK_TRIES_MAX } from './limits.ts'
+import type { WaitingRoom } from './waiting-room.ts'
+
+/** What a coordinator needs of the actor around it. */
+export interface CoordinatorPorts {
+  readonly state: ShardState
+  readonly history: History
+  readonly waitingRoom: WaitingRoom
+  readonly append: (event: Event, nowMs: number) => void
+  readonly post: (message: Message) => void
+  /** Appends what a decision says and answers the request, once other shards have logged what concerns them. */
+  readonly conclude: (request: number, decision: Decision, positions: readonly Position[], nowMs: number) => void
+  /** Nothing was done for the request, and trying again is safe. */
+  readonly giveUp: (request: number) => void
+}
+
+export type StackedCommand = Extract<
+  Command,
+  { readonly type: typeof COMMAND.STACK | typeof COMMAND.REDEEM_RESERVATION | typeof COMMAND.EXTEND_RESERVATION }
+>
+
+/** Coupons of one other shard, and their places in the call. */
+export interface Part {
+  readonly shard: number
+  readonly places: number[]
+  readonly coupons: CouponRef[]
+}
+
+export interface Question {
+  readonly parts: readonly Part[]
+  readonly count: number
+  readonly user: Bytes | null
+  readonly order: Bytes | null
+  readonly cart: Cart | null
+  readonly checks: QuoteChecks
+  readonly waits: boolean
+}
+
+class Conversation {
+  /** Names it in messages: given once, so that a late answer to an earlier one finds nobody. */
+  readonly call: number
+  readonly request: number
+  readonly command: StackedCommand
+  /** Of an `Idempotency-Key`; null: none. */
+  readonly operation: Bytes | null
+  readonly begunAtMs: number
+  tries = 0
+  quotes: (Quote | null)[] = []
+  positions: Position[] = []
+  question: Question | null = null
+  /** Shards that have not answered. */
+  open = 0
+  plan: StackPlan | null = null
+  txnSeq = 0
+  /** The shards of the plan, this one first, and what each of those that have prepared said. */
+  shards: readonly number[] = []
+  heldSeqs: number[] = []
+
+  constructor(call: number, request: number, command: StackedCommand, operation: Bytes | null, nowMs: number) {
+    this.call = call
+    this.request = request
+    this.command = command
+    this.operation = operation
+    this.begunAtMs = nowMs
+  }
+}
+
+export class Coordinator {
+  private readonly ports: CoordinatorPorts
+  private readonly conversations = new Map<number, Conversation>()
+  private calls = 0
+  /** Transactions that a conversation is about. */
+  private readonly inHand = new Set<number>()
+
+  constructor(ports: CoordinatorPorts) {
+    this.ports = ports
+  }
+
+  /** `request` names the answer that somebody waits for; the bytes of `handed` are its own. */
+  begin(request: number, handed: Command, nowMs: number): void {
+    const isKeyed = handed.type === COMMAND.KEYED
+    const command = isKeyed ? handed.inner : handed
+    assert(
+      command.type === COMMAND.STACK ||
+        command.type === COMMAND.REDEEM_RESERVATION ||
+        command.type === COMMAND.EXTEND_RESERVATION,
+      'no other call is handed over',
+    )
+    const operation = isKeyed ? handed.operation : null
+    const conversation = new Conversation(++this.calls, request, command, operation, nowMs)
+    this.conversations.set(conversation.call, conversation)
+    this.ask(conversation, nowMs)
+  }
+
+  private ask(conversation: Conversation, nowMs: number): void {
+    conversation.tries++
+    const question = questionOf(this.ports.state.shard, conversation.command, this.ports.history, this.ports.state)
+    conversation.question = question
+    conversation.quotes = Array.from({ length: question.count }, () => NO_SUCH_COUPON)
+    conversation.positions = []
+    conversation.open = question.parts.length
+    if (question.parts.length === 0) this.decide(conversation, nowMs)
+    const { user, order, cart, checks, waits } = question
+    for (const { shard: to, coupons } of question.parts) {
+      const { call } = conversation
+      const from = this.ports.state.shard
+      const type = MESSAGE.ASK_QUOTES
+      this.ports.post({ type, from, to, atMs: nowMs, call, coupons, user, order, cart, checks, waits })
+    }
+  }
+
+  quoted(message: Quoted, nowMs: number): void {
+    const conversation = this.conversations.get(message.call)
+    const part = conversation?.question?.parts.find(({ shard }) => shard === message.from)
+    if (conversation === undefined || part === undefined || conversation.plan !== null) return
+    if (conversation.positions.some(({ shard }) => shard === message.from)) return
+    for (const [i, place] of part.places.entries()) conversation.quotes[place] = message.quotes[i] as Quote
+    conversation.positions.push({ shard: message.from, seq: message.seq, timeMs: message.atMs })
+    conversation.open--
+    if (conversation.open === 0) this.decide(conversation, nowMs)
+  }
+
+  private decide(conversation: Conversation, nowMs: number): void {
+    const { state, history, waitingRoom } = this.ports
+    if (this.hasRunOut(conversation, nowMs)) {
+      this.ask(conversation, nowMs)
+      return
+    }
+    const made = decideFor(state, conversation, nowMs, history)
+    if (isPlan(made)) {
+      this.prepare(conversation, made, nowMs)
+      return
+    }
+    const again = (_sinceMs: number, laterMs: number): void => this.ask(conversation, laterMs)
+    if (made.hangs && waitingRoom.enter(conversation.begunAtMs, nowMs, again)) return
+    this.conclude(conversation, made, nowMs)
+  }
+
+  /**
+   * Whether the reservation that is to be made final has run out while the other shards were asked: its release is logged,
+   * and they are asked again, for it takes capacity anew.
+   */
+  private hasRunOut({ command, question }: Conversation, nowMs: number): boolean {
+    if (command.type !== COMMAND.REDEEM_RESERVATION || question?.checks !== 'NONE') return false
+    const { state, history } = this.ports
+    const { answer, events } = decide(state, command, nowMs, history)
+    if (answer.type !== HAND_OVER) return false
+    for (const event of events) this.ports.append(event, nowMs)
+    return !state.stacks.has(command.reservationSeq)
+  }
+
+  private conclude(conversation: Conversation, decision: Decision, nowMs: number): void {
+    const { call, request, operation } = conversation
+    this.conversations.delete(call)
+    const positions = conversation.positions.sort((a, b) => a.shard - b.shard)
+    const whole = operation === null ? decision : asOperation(this.ports.state, operation, decision)
+    this.ports.conclude(request, whole, positions, nowMs)
+  }
+
+  private prepare(conversation: Conversation, plan: StackPlan, nowMs: number): void {
+    const { state } = this.ports
+    for (const event of prepareOwn(state, plan, nowMs)) this.ports.append(event, nowMs)
+    failPoint('stack.prepared')
+    conversation.plan = plan
+    conversation.txnSeq = state.seq
+    conversation.shards = shardsOf(plan)
+    conversation.heldSeqs = [state.seq]
+    this.inHand.add(state.seq)
+    this.prepareNext(conversation, plan, nowMs)
+  }
+
+  private prepareNext(conversation: Conversation, plan: StackPlan, nowMs: number): void {
+    const to = conversation.shards[conversation.heldSeqs.length]
+    if (to === undefined) {
+      this.commit(conversation, plan, nowMs)
+      return
+    }
+    const coupons = plan.coupons.filter(({ shard }) => shard === to)
+    this.ports.post({
+      type: MESSAGE.PREPARE,
+      from: this.ports.state.shard,
+      to,
+      atMs: nowMs,
+      call: conversation.call,
+      txnSeq: conversation.txnSeq,
+      reservationTxnSeq: plan.reservationTxnSeq,
+      late: plan.late,
+      ordinals: coupons.map(({ ordinal }) => ordinal),
+      versions: coupons.map(({ version }) => version),
+      user: plan.user,
+      order: plan.order,
+    })
+  }
+
+  prepared(message: Prepared, nowMs: number): void {
+    const conversation = this.conversations.get(message.call)
+    const plan = conversation?.plan ?? null
+    if (conversation === undefined || plan === null || conversation.txnSeq !== message.txnSeq) return
+    if (conversation.shards[conversation.heldSeqs.length] !== message.from) return
+    if (message.result !== 'PREPARED') {
+      this.abort(conversation, nowMs)
+      if (conversation.tries < STACK_TRIES_MAX) this.ask(conversation, nowMs)
+      else this.giveUp(conversation)
+      return
+    }
+    conversation.heldSeqs.push(message.heldSeq)
+    this.prepareNext(conversation, plan, nowMs)
+  }
+
+  /** Everybody has prepared: this is the decision. */
+  private commit(conversation: Conversation, plan: StackPlan, nowMs: number): void {
+    const { state } = this.ports
+    this.inHand.delete(conversation.txnSeq)
+    const event = concludeStack(state, plan, conversation.txnSeq, conversation.shards, conversation.heldSeqs)
+    failPoint('stack.decided')
+    const answer =
+      event.type === EVENT.REDEEMED
+        ? ({ type: OUTCOME.REDEMPTION, seq: 0, replayed: false } as const)
+        : ({ type: OUTCOME.RESERVATION, seq: 0, again: false } as const)
+    this.conclude(conversation, { events: [event], answer, hangs: false }, nowMs)
+  }
+
+  private abort(conversation: Conversation, nowMs: number): void {
+    const { state } = this.ports
+    this.inHand.delete(conversation.txnSeq)
+    conversation.plan = null
+    this.ports.append({ type: EVENT.BRANCH_ABORTED, txn: { shard: state.shard, seq: conversation.txnSeq } }, nowMs)
+    failPoint('stack.aborted')
+  }
+
+  private giveUp(conversation: Conversation): void {
+    this.conversations.delete(conversation.call)
+    this.ports.giveUp(conversation.request)
+  }
+
+  /** Gives up calls that other shards do not answer, and aborts what no conversation is about any more: a crash ended it. */
+  tick(nowMs: number): void {
+    const { state } = this.ports
+    for (const conversation of this.conversations.values()) {
+      if (conversation.begunAtMs + STACK_CALL_MS > nowMs) continue
+      if (conversation.plan !== null) this.abort(conversation, nowMs)
+      this.giveUp(conversation)
+    }
+    for (const { txn } of state.undecided.values()) {
+      if (txn.shard !== state.shard || this.inHand.has(txn.seq)) continue
+      this.ports.append({ type: EVENT.BRANCH_ABORTED, txn }, nowMs)
+      failPoint('stack.aborted')
+    }
+  }
+
+  /** Whether a transaction of this shard is still undecided. */
+  isPending(txnSeq: number): boolean {
+    const { state } = this.ports
+    return state.undecided.has(txnKey({ shard: state.shard, seq: txnSeq }))
+  }
+}
+
+function decideFor(state: ShardState, { command, quotes }: Conversation, nowMs: number, history: History) {
+  if (command.type !== COMMAND.STACK) {
+    // The reservation may have ended while the other shards were asked: then there is nothing to hand over any more.
+    const alone = decide(state, command, nowMs, history)
+    if (alone.answer.type !== HAND_OVER) return alone
+  }
+  switch (command.type) {
+    case COMMAND.STACK:
+      return decideStack(state, command, quotes, nowMs, history)
+    case COMMAND.REDEEM_RESERVATION:
+      return decideRedeemStack(state, command, quotes, nowMs, history)
+    case COMMAND.EXTEND_RESERVATION:
+      return decideExtendStack(state, command, quotes, nowMs, history)
+  }
+}
+
+/** What the other shards are asked for a call. */
+export function questionOf(own: number, command: StackedCommand, history: History, state: ShardState): Question {
+  if (command.type === COMMAND.STACK) {
+    const { user, order, cart, type, coupons } = command.call
+    const parts = partsOf(own, command.shards, coupons)
+    return { parts, count: command.shards.length, user, order, cart, checks: 'ALL', waits: type !== COMMAND.VALIDATE }
+  }
+  const begin = history.at(command.reservationSeq)?.event
+  assert(begin?.type === EVENT.RESERVED && begin.stack !== null, 'a reservation of one shard was handed over')
+  const { coupons } = begin.stack
+  const parts = partsOf(
+    own,
+    coupons.map(({ shard }) => shard),
+    coupons.map(({ ordinal }) => ({ code: null, ordinal })),
+  )
+  const redeems = command.type === COMMAND.REDEEM_RESERVATION
+  return {
+    parts,
+    count: coupons.length,
+    user: begin.user,
+    order: redeems ? command.order : null,
+    cart: null,
+    checks: redeems && !state.stacks.has(command.reservationSeq) ? 'LIMITS' : 'NONE',
+    waits: redeems,
+  }
+}
+
+function partsOf(own: number, shards: readonly number[], coupons: readonly CouponRef[]): Part[] {
+  const parts = new Map<number, Part>()
+  for (const [place, shard] of shards.entries()) {
+    if (shard === own || shard === NO_SHARD) continue
+    const part = parts.get(shard) ?? { shard, places: [], coupons: [] }
+    part.places.push(place)
+    part.coupons.push(coupons[place] as CouponRef)
+    parts.set(shard, part)
+  }
+  return [...parts.values()]
+}

@@ -1,0 +1,50 @@
+/**
+ * Fail points: named places where a test ends the process, to see that the next start finds nothing half done.
+ *
+ *     FAILPOINTS=stack.decided:flushed:3        the third time: when the flush that covers it returned, before anything leaves
+ *     FAILPOINTS=stack.decided:now:1            the first time, at once: the event is in memory and not on disk
+ *
+ * Without that variable a fail point is one comparison. It is no setting of the product, so it has no TEAROFF_ name.
+ */
+
+export const FAIL_POINTS = [
+  'stack.prepared',
+  'stack.branch-prepared',
+  'stack.decided',
+  'stack.aborted',
+  'stack.branch-settled',
+  'stack.delivered',
+] as const
+export type FailPoint = (typeof FAIL_POINTS)[number]
+
+interface Armed {
+  readonly point: FailPoint
+  readonly when: 'now' | 'flushed'
+  left: number
+}
+
+const armed: Armed | null = parse(process.env['FAILPOINTS'])
+let diesAtFlush = false
+
+function parse(text: string | undefined): Armed | null {
+  if (text === undefined || text === '') return null
+  const [point, when, times] = text.split(':')
+  const known = FAIL_POINTS.find((each) => each === point)
+  if (known === undefined || (when !== 'now' && when !== 'flushed') || !(Number(times) >= 1)) {
+    throw new Error(`FAILPOINTS=${text} is not NAME:now|flushed:TIMES with a name of ${FAIL_POINTS.join(', ')}`)
+  }
+  return { point: known, when, left: Number(times) }
+}
+
+export function failPoint(point: FailPoint): void {
+  if (armed === null || armed.point !== point) return
+  armed.left--
+  if (armed.left !== 0) return
+  if (armed.when === 'now') process.kill(process.pid, 'SIGKILL')
+  diesAtFlush = true
+}
+
+/** A flush has returned; nothing of what it covers has left. */
+export function failAfterFlush(): void {
+  if (diesAtFlush) process.kill(process.pid, 'SIGKILL')
+}

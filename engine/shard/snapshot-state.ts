@@ -1,0 +1,349 @@
+/**
+ * What a snapshot holds of a shard's state: everything that `apply` changes, and nothing else. This is the one list; a test
+ * walks ShardState and its tables and fails when a field is missing here.
+ *
+ *     main         seq, time, number of coupons, roots of heaps, horizons, minutes
+ *     stacks       transactions over several shards: undecided, open reservations, messages not delivered
+ *     definitions  what each coupon says, by ordinal
+ *     codes …      the tables, each as it dumps itself
+ *
+ * A dump is canonical, so the state after a snapshot and the log behind it can be held against a replay of the whole log,
+ * word by word (`differenceFrom`). Whoever changes what `apply` does with an event that exists, or what a section holds,
+ * raises STATE_LAYOUT: snapshots of another layout are passed over, and the log says it all again.
+ */
+import { assert } from '../../protocol/assert.ts'
+import { ByteReader, ByteWriter } from '../../protocol/bytes.ts'
+import { readDefinition, writeDefinition } from '../../protocol/coupon.ts'
+import type { Deployment } from '../../persistence/deployment.ts'
+import { JournalError } from '../../persistence/errors.ts'
+import type { ShardHead } from '../../persistence/recovery.ts'
+import {
+  type SnapshotFile,
+  type SnapshotHead,
+  SnapshotReader,
+  SnapshotWriter,
+} from '../../persistence/snapshot-file.ts'
+import { KeyHash } from '../domain/key-hash.ts'
+import { ShardState, txnKey } from '../domain/state.ts'
+import type { StateTables } from '../domain/tables.ts'
+import { stateTables } from './state-tables.ts'
+import type { CodeTable } from './tables/code-table.ts'
+import type { CounterTable } from './tables/counter-table.ts'
+import type { DumpReader, DumpWriter } from './tables/dump.ts'
+import type { HoldIndex } from './tables/hold-index.ts'
+import type { OrderTable } from './tables/order-table.ts'
+import type { RowPool } from './tables/row-pool.ts'
+
+const STATE_LAYOUT = 1
+
+/** Both directions of one section. `dump` must not depend on how the state came about. */
+interface Section {
+  readonly name: string
+  readonly dump: (state: ShardState, writer: DumpWriter) => void
+  readonly load: (state: ShardState, reader: DumpReader) => void
+}
+
+/** Fields of the state that are no part of it: who it is, what is in hand, what is covered by a section of its own. */
+export const TRANSIENT_FIELDS: ReadonlySet<string> = new Set([
+  'shard',
+  'hash',
+  'tables',
+  'userKey',
+  'orderKey',
+  'number',
+  'numberView',
+])
+
+/** Fields that the sections `main`, `stacks` and `definitions` hold. */
+export const COVERED_FIELDS: ReadonlySet<string> = new Set([
+  'seq',
+  'timeMs',
+  'couponCount',
+  'expiries',
+  'edges',
+  'rememberedFromSeq',
+  'keysRememberedFromSeq',
+  'lastKeySeq',
+  'minutes',
+  'undecided',
+  'stacks',
+  'outbox',
+  'definitions',
+])
+
+/** Below that sequence the records of a table count as gone. */
+const fromOrders = (state: ShardState): number => state.rememberedFromSeq
+const fromKeys = (state: ShardState): number => state.keysRememberedFromSeq
+const fromBeginning = (): number => 0
+
+/** Every table has its section; the compiler says when one is missing. */
+const TABLES: Readonly<Record<keyof StateTables, Section>> = {
+  codes: table('codes', ({ codes }) => codes as CodeTable),
+  coupons: table('coupons', ({ coupons }) => coupons.rows as RowPool),
+  users: table('users', ({ users }) => users as CounterTable),
+  orders: records('orders', ({ orders }) => orders as OrderTable, fromOrders),
+  holdsOfUser: table('holdsOfUser', ({ holdsOfUser }) => holdsOfUser as HoldIndex),
+  open: table('open', ({ open }) => open as HoldIndex),
+  branches: table('branches', ({ branches }) => branches as HoldIndex),
+  claims: table('claims', ({ claims }) => claims as HoldIndex),
+  closed: records('closed', ({ closed }) => closed as OrderTable, fromOrders),
+  reversals: records('reversals', ({ reversals }) => reversals as OrderTable, fromBeginning),
+  keys: records('keys', ({ keys }) => keys as OrderTable, fromKeys),
+  operations: records('operations', ({ operations }) => operations as OrderTable, fromKeys),
+  holds: table('holds', ({ holds }) => holds.rows as RowPool),
+}
+
+const SECTIONS: readonly Section[] = [
+  { name: 'main', dump: dumpMain, load: loadMain },
+  { name: 'stacks', dump: dumpStacks, load: loadStacks },
+  { name: 'definitions', dump: dumpDefinitions, load: loadDefinitions },
+  ...Object.values(TABLES),
+]
+
+/** A state before its first event. */
+export function emptyState(shard: number, deployment: Deployment): ShardState {
+  return new ShardState(shard, stateTables(deployment.secret), new KeyHash(deployment.secret))
+}
+
+/**
+ * Writes the state as a snapshot; returns its bytes. `log` is the last entry of the shard that was applied. `afterChunk`: see
+ * SnapshotWriter. Errors of the file system are thrown as they are; then nothing is left behind.
+ */
+export function writeSnapshot(
+  dataDir: string,
+  deployment: Deployment,
+  state: ShardState,
+  log: ShardHead,
+  madeAtMs: number,
+  afterChunk?: (bytes: number, fd: number) => void,
+): number {
+  assert(state.seq === log.seq, 'a snapshot is made of a state that is not at the end of an entry')
+  const head: SnapshotHead = { ...log, shard: state.shard, layout: STATE_LAYOUT, madeAtMs }
+  const writer = new SnapshotWriter(dataDir, deployment, head, afterChunk)
+  try {
+    dumpState(state, writer)
+    return writer.finish()
+  } catch (error) {
+    writer.abandon()
+    throw error
+  }
+}
+
+/**
+ * The state that a snapshot holds, and where in the log it stands. Throws JournalError: `SNAPSHOT_DAMAGED` where the file
+ * cannot be trusted, `JOURNAL_NEWER_FORMAT` where its layout is another one.
+ */
+export function readSnapshot(
+  file: SnapshotFile,
+  deployment: Deployment,
+): { readonly state: ShardState; readonly head: SnapshotHead } {
+  const reader = openSnapshot(file, deployment)
+  try {
+    const state = emptyState(file.shard, deployment)
+    for (const { name, load } of SECTIONS) {
+      reader.section(name)
+      load(state, reader)
+    }
+    reader.end()
+    if (state.seq !== reader.head.seq) {
+      throw new JournalError('SNAPSHOT_DAMAGED', `${file.path} says ${reader.head.seq} and holds ${state.seq}`)
+    }
+    return { state, head: reader.head }
+  } catch (error) {
+    if (error instanceof JournalError) throw error
+    throw new JournalError('SNAPSHOT_DAMAGED', `${file.path} holds a state that makes no sense`, { cause: error })
+  } finally {
+    reader.close()
+  }
+}
+
+/**
+ * Where a snapshot differs from a state that was replayed up to the same sequence: the name of the first section that does,
+ * or null. Throws JournalError where it cannot be read.
+ */
+export function differenceFrom(file: SnapshotFile, deployment: Deployment, replayed: ShardState): string | null {
+  const reader = openSnapshot(file, deployment)
+  try {
+    if (reader.head.seq !== replayed.seq) return 'main'
+    for (const { name, dump } of SECTIONS) {
+      reader.section(name)
+      const comparing = new ComparingWriter(reader)
+      dump(replayed, comparing)
+      if (comparing.differs) return name
+    }
+    reader.end()
+    return null
+  } finally {
+    reader.close()
+  }
+}
+
+/** All sections, in order. */
+export function dumpState(state: ShardState, writer: DumpWriter & { section(name: string): void }): void {
+  for (const { name, dump } of SECTIONS) {
+    writer.section(name)
+    dump(state, writer)
+  }
+}
+
+function openSnapshot(file: SnapshotFile, deployment: Deployment): SnapshotReader {
+  const reader = new SnapshotReader(file, deployment)
+  const { layout } = reader.head
+  if (layout === STATE_LAYOUT) return reader
+  reader.close()
+  throw new JournalError(
+    'JOURNAL_NEWER_FORMAT',
+    `${file.path} has the layout ${layout} and this program has ${STATE_LAYOUT}: the log is replayed instead`,
+  )
+}
+
+/** A table that dumps all of itself. */
+function table(
+  name: string,
+  of: (tables: StateTables) => { dumpTo(writer: DumpWriter): void; loadFrom(reader: DumpReader): void },
+): Section {
+  return {
+    name,
+    dump: ({ tables }, writer) => of(tables).dumpTo(writer),
+    load: ({ tables }, reader) => of(tables).loadFrom(reader),
+  }
+}
+
+/** A table of sequences, of which those below a horizon count as gone. */
+function records(
+  name: string,
+  of: (tables: StateTables) => OrderTable,
+  fromSeq: (state: ShardState) => number,
+): Section {
+  return {
+    name,
+    dump: (state, writer) => of(state.tables).dumpTo(writer, fromSeq(state)),
+    load: ({ tables }, reader) => of(tables).loadFrom(reader),
+  }
+}
+
+function dumpMain(state: ShardState, writer: DumpWriter): void {
+  writer.number(state.seq)
+  writer.number(state.timeMs)
+  writer.word(state.couponCount)
+  writer.word(state.expiries)
+  writer.word(state.edges)
+  writer.number(state.rememberedFromSeq)
+  writer.number(state.keysRememberedFromSeq)
+  writer.number(state.lastKeySeq)
+  writer.word(state.minutes.length)
+  for (const { timeMs, seq } of state.minutes) {
+    writer.number(timeMs)
+    writer.number(seq)
+  }
+}
+
+function loadMain(state: ShardState, reader: DumpReader): void {
+  state.seq = reader.number()
+  state.timeMs = reader.number()
+  state.couponCount = reader.word()
+  state.expiries = reader.word()
+  state.edges = reader.word()
+  state.rememberedFromSeq = reader.number()
+  state.keysRememberedFromSeq = reader.number()
+  state.lastKeySeq = reader.number()
+  const minutes = reader.word()
+  for (let index = 0; index < minutes; index++) {
+    const timeMs = reader.number()
+    state.minutes.push({ timeMs, seq: reader.number() })
+  }
+}
+
+function dumpStacks(state: ShardState, writer: DumpWriter): void {
+  writer.word(state.undecided.size)
+  for (const { txn, head, shards } of state.undecided.values()) {
+    writer.word(txn.shard)
+    writer.number(txn.seq)
+    writer.word(head)
+    dumpShards(shards, writer)
+  }
+  writer.word(state.stacks.size)
+  for (const [seq, { txnSeq, shards }] of state.stacks) {
+    writer.number(seq)
+    writer.number(txnSeq)
+    dumpShards(shards, writer)
+  }
+  writer.word(state.outbox.size)
+  for (const [seq, shards] of state.outbox) {
+    writer.number(seq)
+    dumpShards(shards, writer)
+  }
+}
+
+function loadStacks(state: ShardState, reader: DumpReader): void {
+  for (let count = reader.word(); count > 0; count--) {
+    const txn = { shard: reader.word(), seq: reader.number() }
+    const head = reader.word()
+    state.undecided.set(txnKey(txn), { txn, head, shards: loadShards(reader) })
+  }
+  for (let count = reader.word(); count > 0; count--) {
+    const seq = reader.number()
+    const txnSeq = reader.number()
+    state.stacks.set(seq, { txnSeq, shards: loadShards(reader) })
+  }
+  for (let count = reader.word(); count > 0; count--) {
+    const seq = reader.number()
+    state.outbox.set(seq, loadShards(reader))
+  }
+}
+
+function dumpShards(shards: readonly number[], writer: DumpWriter): void {
+  writer.word(shards.length)
+  for (const shard of shards) writer.word(shard)
+}
+
+function loadShards(reader: DumpReader): number[] {
+  return Array.from({ length: reader.word() }, () => reader.word())
+}
+
+function dumpDefinitions(state: ShardState, writer: DumpWriter): void {
+  const bytes = new ByteWriter()
+  for (let ordinal = 0; ordinal < state.couponCount; ordinal++) {
+    bytes.clear()
+    writeDefinition(bytes, state.definition(ordinal))
+    writer.word(bytes.pos)
+    writer.raw(bytes.buf.subarray(0, bytes.pos))
+  }
+}
+
+function loadDefinitions(state: ShardState, reader: DumpReader): void {
+  let bytes = new Uint8Array(1024)
+  for (let ordinal = 0; ordinal < state.couponCount; ordinal++) {
+    const length = reader.word()
+    if (length > bytes.length) bytes = new Uint8Array(length * 2)
+    reader.rawInto(bytes.subarray(0, length))
+    state.setDefinition(ordinal, readDefinition(new ByteReader(bytes, 0, length)))
+  }
+}
+
+/** Compares instead of writing: what is dumped with what a snapshot holds. */
+class ComparingWriter implements DumpWriter {
+  private readonly reader: DumpReader
+  private bytes = new Uint8Array(0)
+  differs = false
+
+  constructor(reader: DumpReader) {
+    this.reader = reader
+  }
+
+  word(value: number): void {
+    if (!this.differs && this.reader.word() !== (value | 0)) this.differs = true
+  }
+
+  number(value: number): void {
+    if (!this.differs && !Object.is(this.reader.number(), value)) this.differs = true
+  }
+
+  raw(bytes: Uint8Array): void {
+    if (this.differs) return
+    if (this.bytes.length < bytes.length) this.bytes = new Uint8Array(bytes.length)
+    const stored = this.bytes.subarray(0, bytes.length)
+    this.reader.rawInto(stored)
+    for (let at = 0; at < bytes.length; at++) if (stored[at] !== bytes[at]) this.differs = true
+  }
+}

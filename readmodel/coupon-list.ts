@@ -1,0 +1,246 @@
+/**
+ * Lists of coupons: filters in SQL, status judged by the clock at the time of the answer, since a coupon expires, begins or
+ * is unlocked without any event.
+ *
+ * A filter that few coupons pass could look at all of them. So rows are looked at in slices along the order of the list, and
+ * a page that would take too many ends early; the next one goes on there.
+ */
+import type { Database, Sql, SqlRow, SqlValue } from './database.ts'
+import { definitionOf } from './coupon-rows.ts'
+import { shardOf, withinShard } from './list-keys.ts'
+import type { CouponFilter, Listed, PageEnd, PageRange } from '../gateway/read-model.ts'
+import { couponText } from '../gateway/render-coupon.ts'
+import { type CouponOutcome, type CouponStatus, OUTCOME } from '../protocol/outcomes.ts'
+
+/** Rows that one statement looks at. */
+const SLICE_ROWS = 2_000
+/** Slices for one page. */
+const SLICES_MAX = 100
+/** Statements kept for filters that come again. */
+const STATEMENTS_MAX = 64
+
+/** A part of a statement and the values for its question marks. */
+interface Clause {
+  readonly sql: string
+  readonly values: readonly SqlValue[]
+}
+
+/** What a list is ordered by. */
+interface Order {
+  readonly column: 'created_at' | 'valid_until'
+  readonly direction: 'ASC' | 'DESC'
+}
+
+const NEWEST_FIRST: Order = { column: 'created_at', direction: 'DESC' }
+const BY_END: Order = { column: 'valid_until', direction: 'ASC' }
+
+/** Counters and rules that a status follows from. */
+interface CouponStanding {
+  readonly isDisabled: boolean
+  readonly maxUses: number | null
+  readonly validFromMs: number | null
+  readonly validUntilMs: number | null
+  readonly uses: number
+  readonly reserved: number
+}
+
+/** The first that holds, in the order of the contract. */
+function statusOf(standing: CouponStanding, nowMs: number): CouponStatus {
+  const { maxUses, validFromMs, validUntilMs } = standing
+  if (standing.isDisabled) return 'DISABLED'
+  if (validUntilMs !== null && nowMs >= validUntilMs) return 'EXPIRED'
+  if (maxUses !== null && standing.uses >= maxUses) return maxUses === 1 ? 'REDEEMED' : 'EXHAUSTED'
+  if (validFromMs !== null && nowMs < validFromMs) return 'SCHEDULED'
+  return maxUses === 1 && standing.reserved > 0 ? 'LOCKED' : 'ACTIVE'
+}
+
+const ENABLED = 'c.disabled = 0 AND (c.valid_until IS NULL OR c.valid_until > ?)'
+const USED_UP = 'c.max_uses IS NOT NULL AND ifnull(u.uses, 0) >= c.max_uses'
+const LEFT = `${ENABLED} AND NOT (${USED_UP})`
+const BEGUN = `${LEFT} AND (c.valid_from IS NULL OR c.valid_from <= ?)`
+const HELD = 'c.max_uses IS 1 AND EXISTS (SELECT 1 FROM hold h WHERE h.coupon = c.id AND h.expires_at > ?)'
+
+/** `statusOf` in SQL; each question mark is the present moment. */
+const STATUS_SQL: Readonly<Record<CouponStatus, string>> = {
+  DISABLED: 'c.disabled = 1',
+  EXPIRED: 'c.disabled = 0 AND c.valid_until <= ?',
+  REDEEMED: `${ENABLED} AND ${USED_UP} AND c.max_uses = 1`,
+  EXHAUSTED: `${ENABLED} AND ${USED_UP} AND c.max_uses <> 1`,
+  SCHEDULED: `${LEFT} AND c.valid_from > ?`,
+  LOCKED: `${BEGUN} AND ${HELD}`,
+  ACTIVE: `${BEGUN} AND NOT (${HELD})`,
+}
+
+export class CouponList {
+  private readonly database: Database
+  private readonly lock: Sql
+  private readonly statements = new Map<string, Sql>()
+
+  constructor(database: Database) {
+    this.database = database
+    this.lock = database.query(
+      'SELECT user, until_at FROM hold WHERE coupon = ? AND expires_at > ? ORDER BY expires_at, owner LIMIT 1',
+    )
+  }
+
+  page(filter: CouponFilter, { limit, after }: PageRange, nowMs: number): Omit<Listed<string>, 'lagMs'> {
+    const isByEnd = filter.expiresBeforeMs !== null || filter.expiresAfterMs !== null
+    const order = isByEnd ? BY_END : NEWEST_FIRST
+    const index = driverOf(filter, isByEnd)
+    const rows: SqlRow[] = []
+    let from: PageEnd = after ?? (order === BY_END ? [-1, -1] : [Number.MAX_SAFE_INTEGER, 0])
+    for (let slice = 0; slice < SLICES_MAX; slice++) {
+      const end = this.sliceEnd(filter, index, order, from)
+      rows.push(...this.slice(filter, index, order, from, end, limit + 1 - rows.length, nowMs))
+      if (rows.length > limit) return this.shown(rows.slice(0, limit), endOf(rows[limit - 1] as SqlRow, order), nowMs)
+      if (end === null) return this.shown(rows, null, nowMs)
+      from = end
+    }
+    return this.shown(rows, from, nowMs)
+  }
+
+  /** Where the slice behind `from` ends; null: nothing lies beyond it. */
+  private sliceEnd(filter: CouponFilter, index: string, order: Order, from: PageEnd): PageEnd | null {
+    const clauses = [...drivingClauses(filter, index), behind(order, from)]
+    const text =
+      `SELECT c.${order.column}, c.id FROM coupon c INDEXED BY ${index} WHERE ${joined(clauses)} ` +
+      `${orderText(order)} LIMIT 1 OFFSET ${SLICE_ROWS - 1}`
+    const row = this.statement(text).first(...valuesOf(clauses))
+    return row === null ? null : [row[0] as number, row[1] as number]
+  }
+
+  private slice(
+    filter: CouponFilter,
+    index: string,
+    order: Order,
+    from: PageEnd,
+    end: PageEnd | null,
+    limit: number,
+    nowMs: number,
+  ): SqlRow[] {
+    const clauses = [...drivingClauses(filter, index), behind(order, from), ...otherClauses(filter, index, nowMs)]
+    if (end !== null) clauses.push(upTo(order, end))
+    const text = `SELECT c.id, c.created_at, c.updated_at, c.version, c.disabled, c.max_uses, c.valid_from, c.valid_until,
+         ifnull(u.uses, 0), (SELECT count(*) FROM hold h WHERE h.coupon = c.id AND h.expires_at > ?), d.bytes
+       FROM coupon c INDEXED BY ${index} LEFT JOIN coupon_uses u ON u.id = c.id JOIN coupon_definition d ON d.id = c.id
+       WHERE ${joined(clauses)} ${orderText(order)} LIMIT ?`
+    return this.statement(text).all(nowMs, ...valuesOf(clauses), limit)
+  }
+
+  private shown(rows: readonly SqlRow[], next: PageEnd | null, nowMs: number): Omit<Listed<string>, 'lagMs'> {
+    return { items: rows.map((row) => this.text(row, nowMs)), next }
+  }
+
+  private text(row: SqlRow, nowMs: number): string {
+    const [id, createdAtMs, updatedAtMs, version, disabled, maxUses, validFromMs, validUntilMs, uses, reserved] =
+      row as number[] as [
+        number,
+        number,
+        number,
+        number,
+        number,
+        number | null,
+        number | null,
+        number | null,
+        number,
+        number,
+      ]
+    const standing = { isDisabled: disabled === 1, maxUses, validFromMs, validUntilMs, uses, reserved }
+    const outcome: CouponOutcome = {
+      type: OUTCOME.COUPON,
+      ordinal: withinShard(id),
+      status: statusOf(standing, nowMs),
+      uses,
+      reserved,
+      version,
+      createdAtMs,
+      updatedAtMs,
+      lock: maxUses === 1 && reserved > 0 ? this.lockOf(id, nowMs) : null,
+      definition: definitionOf(row[10] as Uint8Array),
+    }
+    return couponText(shardOf(id), outcome)
+  }
+
+  private lockOf(id: number, nowMs: number): CouponOutcome['lock'] {
+    const [user, untilMs] = this.lock.first(id, nowMs) ?? ['', 0]
+    return untilMs === 0 ? null : { userId: user as string, expiresAtMs: untilMs as number }
+  }
+
+  private statement(text: string): Sql {
+    const known = this.statements.get(text)
+    if (known !== undefined) return known
+    if (this.statements.size >= STATEMENTS_MAX) this.statements.clear()
+    const made = this.database.query(text)
+    this.statements.set(text, made)
+    return made
+  }
+}
+
+/** The index whose order the list has, and whose first column a filter names where there is one. */
+function driverOf({ userId, merchantId, category }: CouponFilter, isByEnd: boolean): string {
+  if (isByEnd) return 'coupon_by_until'
+  if (userId !== null) return 'coupon_by_user'
+  if (merchantId !== null) return 'coupon_by_merchant'
+  return category === null ? 'coupon_by_created' : 'coupon_by_category'
+}
+
+/** Conditions that the index answers by itself. */
+function drivingClauses(filter: CouponFilter, index: string): Clause[] {
+  const { userId, merchantId, category, expiresBeforeMs, expiresAfterMs } = filter
+  switch (index) {
+    case 'coupon_by_user':
+      return [{ sql: 'c.user = ?', values: [userId] }]
+    case 'coupon_by_merchant':
+      return [{ sql: 'c.merchant = ?', values: [merchantId] }]
+    case 'coupon_by_category':
+      return [{ sql: 'c.category = ?', values: [category] }]
+    case 'coupon_by_until': {
+      const clauses: Clause[] = [{ sql: 'c.valid_until IS NOT NULL', values: [] }]
+      if (expiresBeforeMs !== null) clauses.push({ sql: 'c.valid_until < ?', values: [expiresBeforeMs] })
+      if (expiresAfterMs !== null) clauses.push({ sql: 'c.valid_until > ?', values: [expiresAfterMs] })
+      return clauses
+    }
+    default:
+      return []
+  }
+}
+
+/** All other conditions. */
+function otherClauses(filter: CouponFilter, index: string, nowMs: number): Clause[] {
+  const { status, type, category, merchantId, userId } = filter
+  const clauses: Clause[] = []
+  if (type !== null) clauses.push({ sql: 'c.type = ?', values: [type] })
+  if (userId !== null && index !== 'coupon_by_user') clauses.push({ sql: 'c.user = ?', values: [userId] })
+  if (merchantId !== null && index !== 'coupon_by_merchant')
+    clauses.push({ sql: 'c.merchant = ?', values: [merchantId] })
+  if (category !== null && index !== 'coupon_by_category') clauses.push({ sql: 'c.category = ?', values: [category] })
+  if (status !== null) {
+    const sql = STATUS_SQL[status]
+    clauses.push({ sql: `(${sql})`, values: Array.from(sql.matchAll(/\?/g), () => nowMs) })
+  }
+  return clauses
+}
+
+function behind({ column, direction }: Order, [first, id]: PageEnd): Clause {
+  return { sql: `(c.${column}, c.id) ${direction === 'ASC' ? '>' : '<'} (?, ?)`, values: [first, id] }
+}
+
+function upTo({ column, direction }: Order, [first, id]: PageEnd): Clause {
+  return { sql: `(c.${column}, c.id) ${direction === 'ASC' ? '<=' : '>='} (?, ?)`, values: [first, id] }
+}
+
+function orderText({ column, direction }: Order): string {
+  return `ORDER BY c.${column} ${direction}, c.id ${direction}`
+}
+
+function endOf(row: SqlRow, order: Order): PageEnd {
+  return [row[order === BY_END ? 7 : 1] as number, row[0] as number]
+}
+
+function joined(clauses: readonly Clause[]): string {
+  return clauses.map(({ sql }) => sql).join(' AND ')
+}
+
+function valuesOf(clauses: readonly Clause[]): SqlValue[] {
+  return clauses.flatMap(({ values }) => values)
+}

@@ -1,0 +1,30 @@
+/**
+ * Every bound of the read model, by name. Times in milliseconds, sizes in bytes.
+ */
+
+/** Of the log in one batch: about ten thousand redemptions, which take some fifty milliseconds. */
+export const BATCH_BYTES = 512 * 1_024
+/** How long the log is left alone when there was nothing more in it: most of the lag of a quiet server. */
+export const POLL_EVERY_MS = 400
+/** How long a list waits for the moment of its request. */
+export const LIST_WAIT_MS_MAX = 250
+/** Tidying behind a batch, unless lists have become too slow to look for. */
+export const TIDY_MS_MAX = 30
+/** Beyond so many runs, tidying comes before anything new. */
+export const RUNS_MAX = 64
+/** While it catches up it works at most this share of the time, however idle the machine seems. */
+export const CATCH_UP_SHARE = 0.5
+
+/** Lists asked for that are not answered yet; beyond, they are refused. */
+export const LISTS_WAITING_MAX = 256
+/** A list that takes longer is refused. */
+export const LIST_MS_MAX = 10_000
+/** Pauses before the thread is started again after it died: the first, and how far they double. */
+export const RESTART_MS_MIN = 500
+export const RESTART_MS_MAX = 30_000
+/** A thread that lived so long has died of something new: pauses begin anew. */
+export const SETTLED_MS = 60_000
+/** How long a stop waits for the database to be closed; an open one is whole too. */
+export const STOP_MS_MAX = 2_000
+/** Heap of the thread, MiB. */
+export const HEAP_MIB_MAX = 512

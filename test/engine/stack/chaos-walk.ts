@@ -1,0 +1,371 @@
+/**
+ * Random walks over a cluster: buyers who take, extend, redeem, release and reverse one to three coupons over several shards,
+ * owners who change and end these, and a transport that delivers in any order, drops and doubles, while processes crash.
+ * At the end everything is delivered, and judged by the logs alone (log-judge.ts), by what was answered, and by a replay.
+ */
+import { strict as assert } from 'node:assert'
+import { COMMAND } from '../../../protocol/commands.ts'
+import { textOf } from '../../../protocol/bytes.ts'
+import { EVENT } from '../../../protocol/events.ts'
+import { type Message, MESSAGE } from '../../../protocol/messages.ts'
+import { OUTCOME } from '../../../protocol/outcomes.ts'
+import type { ShardState } from '../../../engine/domain/state.ts'
+import { SETTLED } from '../../../engine/transport/port.ts'
+import { SeededRandom } from '../../support/seeded-random.ts'
+import { couponWith, total } from '../support/samples.ts'
+import { CLUSTER_BEGIN_MS, type ClusterCall } from '../support/shard-cluster.ts'
+import { tablesOf } from '../support/state-image.ts'
+import { faultsOf, ShardLog } from './log-judge.ts'
+import { type MadeId, shardOf, StackScene } from './stack-scene.ts'
+
+const LAYOUTS = [
+  [[0], [1], [2]],
+  [
+    [0, 2],
+    [1, 3],
+  ],
+  [[0], [1, 2]],
+  [[0, 1, 2]],
+] as const
+const USERS = ['ann', 'bob', 'cyd']
+const STEPS = 90
+/** A wait for others, the conversation, the wait for deliveries, and the sweeps that notice. */
+const ANSWER_MS_MAX = 250 + 1_000 + 250 + 100
+
+export interface WalkCounts {
+  [what: string]: number
+}
+
+export class ChaosWalk {
+  readonly random: SeededRandom
+  readonly scene: StackScene
+  private readonly codes: string[] = []
+  private readonly reservations: MadeId[] = []
+  private readonly redemptions: MadeId[] = []
+  private readonly counts: WalkCounts
+  private readonly taken = new Set<ClusterCall>()
+  private orders = 0
+  /** A wire that may lose and double, or one that only delays. */
+  private readonly isLossy: boolean
+
+  constructor(seed: number, counts: WalkCounts = {}) {
+    this.random = new SeededRandom(seed)
+    this.counts = counts
+    this.isLossy = this.random.below(2) === 0
+    this.scene = new StackScene(this.random.pick(LAYOUTS))
+    for (const shard of this.scene.cluster.shards) {
+      for (const name of ['A', 'B']) {
+        const code = `${name}-${shard}`
+        const limits = {
+          maxUses: this.random.pick([null, 1, 1, 2, 3]),
+          maxUsesPerUser: this.random.pick([null, null, 1, 2]),
+        }
+        const endsMs = this.random.below(4) === 0 ? CLUSTER_BEGIN_MS + 300 + this.random.below(5_000) : null
+        this.scene.has(code, { ...limits, validUntilMs: endsMs })
+        this.codes.push(code)
+      }
+    }
+  }
+
+  run(): void {
+    for (let step = 0; step < STEPS; step++) this.step()
+    this.settle()
+    this.judge()
+  }
+
+  private step(): void {
+    const { cluster } = this.scene
+    const choice = this.random.below(100)
+    if (choice < 30) this.begin()
+    else if (choice < 34) this.change()
+    else if (choice < 66) this.moveWire()
+    else if (choice < 80) cluster.settleFlush(this.random.below(cluster.laneCount))
+    else if (choice < 88) cluster.pass(20, false)
+    else if (choice < 94) cluster.elapsedMs += this.random.below(15)
+    else if (choice < 96) cluster.pass(this.random.pick([100, 300, 1_100, 2_500]), this.random.below(2) === 0)
+    else if (choice < 99) cluster.run()
+    else this.crash()
+    this.learn()
+  }
+
+  private begin(): void {
+    const { begins } = this.scene
+    const codes = this.someCodes()
+    const user = this.random.pick(USERS)
+    const cart = total(this.random.pick([1_000, 1_000, 5_000]))
+    switch (this.random.below(12)) {
+      case 0:
+      case 1:
+      case 2: {
+        const order = this.random.below(3) === 0 ? this.order() : null
+        begins.reserve(codes, { user, order, cart, ttlSeconds: this.random.pick([1, 2, 300]) })
+        return
+      }
+      case 3:
+      case 4:
+      case 5:
+        begins.redeem(codes, { user, order: this.order(), cart })
+        return
+      case 6:
+        begins.validate(codes, cart, user)
+        return
+      case 7:
+      case 8: {
+        const allowLate = this.random.below(2) === 0
+        const brought = this.random.below(3) === 0 ? total(2_000) : null
+        begins.redeemReservation(this.made(this.reservations), this.order(), { allowLate, cart: brought })
+        return
+      }
+      case 9:
+        begins.release(this.made(this.reservations))
+        return
+      case 10:
+        begins.extend(this.made(this.reservations), this.random.pick([1, 60, 3_000]))
+        return
+      case 11:
+        begins.reverse(this.made(this.redemptions), this.random.below(3) > 0)
+        return
+    }
+  }
+
+  /** What the people do to whom the coupons belong. */
+  private change(): void {
+    const { cluster } = this.scene
+    const code = this.random.pick(this.codes)
+    const coupon = { code, ordinal: -1 }
+    const shard = shardOf(code)
+    const rest = { by: null, reason: 'why', ifVersion: 0, definition: null, validUntilMs: 0, override: false }
+    const kind = this.random.below(5)
+    if (kind === 0) {
+      cluster.call(shard, { type: COMMAND.CHANGE_COUPON, coupon, ...rest, change: 'EXPIRED' })
+      return
+    }
+    if (kind === 1) {
+      const change = this.random.pick(['ENABLED', 'DISABLED'] as const)
+      cluster.call(shard, { type: COMMAND.SWITCH_COUPON, coupon, by: null, change })
+      return
+    }
+    const state = cluster.state(shard)
+    const ordinal = this.codes.filter((each) => shardOf(each) === shard).indexOf(code)
+    const limits = { maxUses: this.random.pick([null, 1, 2, 4]), maxUsesPerUser: this.random.pick([null, 1, 3]) }
+    const endsMs = this.random.below(3) === 0 ? cluster.nowMs + this.random.below(3_000) : null
+    const percentBps = this.random.pick([1_000, 2_000])
+    const definition = couponWith(code, { ...limits, validUntilMs: endsMs }, { stacking: 'STACKABLE', percentBps })
+    const ifVersion = state.tables.coupons.version.get(ordinal)
+    cluster.call(shard, { type: COMMAND.CHANGE_COUPON, coupon, ...rest, change: 'PATCHED', ifVersion, definition })
+  }
+
+  private moveWire(): void {
+    const { cluster } = this.scene
+    const { wire } = cluster
+    if (wire.length === 0) return
+    const index = this.random.below(3) === 0 ? this.random.below(wire.length) : 0
+    const { message } = wire[index] as { message: Message }
+    // Ends of reservations come in order: a later one is told only by who was heard last (deliveries.ts).
+    if (message.type === MESSAGE.RETIME && wire.findIndex((each) => each.message.type === MESSAGE.RETIME) < index)
+      return
+    const fate = this.isLossy ? this.random.below(12) : 11
+    if (fate === 0) cluster.drop(index)
+    else if (fate === 1 && message.type !== MESSAGE.RETIME) cluster.deliver(index, true)
+    else cluster.deliver(index)
+  }
+
+  private crash(): void {
+    this.scene.cluster.crash(() => this.random.below(2) === 0)
+  }
+
+  private someCodes(): string[] {
+    const codes = new Set<string>()
+    const wanted = this.random.pick([1, 2, 2, 2, 3])
+    while (codes.size < wanted) codes.add(this.random.pick(this.codes))
+    return [...codes]
+  }
+
+  private order(): string {
+    return this.random.below(3) === 0 ? `o-${this.random.below(this.orders + 1)}` : `o-${++this.orders}`
+  }
+
+  private made(ids: readonly MadeId[]): MadeId {
+    return ids.length === 0
+      ? { shard: 0, seq: 1 }
+      : (ids[ids.length - 1 - this.random.below(Math.min(4, ids.length))] as MadeId)
+  }
+
+  /** Ids that were answered since. */
+  private learn(): void {
+    for (const call of this.scene.cluster.calls) {
+      const outcome = call.answer?.outcome
+      if (this.taken.has(call) || outcome === null || outcome === undefined) continue
+      this.taken.add(call)
+      this.count(this.scene.saysOf(call).replaceAll(/ (of code )?\d+/g, ''))
+      if (outcome.type === OUTCOME.RESERVATION) this.reservations.push({ shard: call.shard, seq: outcome.seq })
+      if (outcome.type === OUTCOME.REDEMPTION) this.redemptions.push({ shard: call.shard, seq: outcome.seq })
+    }
+  }
+
+  private settle(): void {
+    const { cluster } = this.scene
+    cluster.pass(5_000)
+    // Whatever was lost with a process is asked again, as a client would.
+    for (const call of [...cluster.calls]) {
+      const { command, shard } = call
+      if (!call.isLost) continue
+      const asked = command.type === COMMAND.STACK ? command.call : command
+      if (asked.type !== COMMAND.REDEEM && asked.type !== COMMAND.REDEEM_RESERVATION) continue
+      cluster.call(shard, command)
+      cluster.run()
+    }
+    cluster.pass(5_000)
+    this.learn()
+  }
+
+  private judge(): void {
+    const { cluster } = this.scene
+    assert.equal(cluster.open.size, 0, `calls without an answer: ${[...cluster.open].map(({ id }) => id).join()}`)
+    for (const call of cluster.calls) {
+      const tookMs = call.answeredAtMs - call.sentAtMs
+      if (!call.isLost) assert.ok(tookMs <= ANSWER_MS_MAX, `call ${call.id} was answered after ${tookMs} ms`)
+      if (call.answer?.kind === SETTLED.NOT_DONE_UNAVAILABLE) this.count('not done')
+    }
+    const logs = cluster.shards.map((shard) => new ShardLog(shard, cluster.loggedEvents(shard)))
+    assert.deepEqual(faultsOf(logs, true), [])
+    this.judgeStates(logs)
+    this.judgeAnswers(logs)
+    this.judgeTwins(logs)
+  }
+
+  /** Nothing is left to do, and what the tables say is what the logs say. */
+  private judgeStates(logs: readonly ShardLog[]): void {
+    const { cluster } = this.scene
+    for (const log of logs) {
+      const state = cluster.state(log.shard)
+      assert.deepEqual(leftOf(state), { undecided: 0, outbox: 0, claims: 0 }, `shard ${log.shard} at the end`)
+      assert.deepEqual(
+        imageOf(cluster.replayed(log.shard)),
+        imageOf(state),
+        `shard ${log.shard}: replay and live differ`,
+      )
+      for (const [ordinal, { uses, reserved, definition }] of log.coupons.entries()) {
+        const { coupons } = state.tables
+        assert.deepEqual(
+          { uses: coupons.uses.get(ordinal), reserved: coupons.reserved.get(ordinal) },
+          { uses, reserved },
+        )
+        const isExpired = definition.validUntilMs !== null && definition.validUntilMs <= cluster.nowMs
+        if (isExpired) assert.equal(reserved, 0, `${definition.code} has expired and is reserved`)
+      }
+      for (const [name, { ordinals, untilMs }] of log.taken) {
+        for (const ordinal of ordinals) {
+          const endsMs = log.coupons[ordinal]?.definition.validUntilMs ?? untilMs
+          assert.ok(untilMs <= endsMs, `shard ${log.shard}: ${name} outlasts its coupon ${ordinal}`)
+        }
+      }
+    }
+  }
+
+  /** Whatever was answered is in the log, as it was answered. */
+  private judgeAnswers(logs: readonly ShardLog[]): void {
+    for (const { shard, answer, command, id } of this.scene.cluster.calls) {
+      const outcome = answer?.outcome
+      const log = logs.find((each) => each.shard === shard) as ShardLog
+      if (outcome?.type === OUTCOME.REDEMPTION || outcome?.type === OUTCOME.RESERVATION) {
+        const event = log.eventAt(outcome.seq)
+        const wanted = outcome.type === OUTCOME.REDEMPTION ? EVENT.REDEEMED : EVENT.RESERVED
+        assert.ok(event?.type === wanted, `call ${id}: event ${outcome.seq} of shard ${shard} is not what was answered`)
+        assert.equal(textOf(event.user), outcome.userId)
+        const codes =
+          event.stack?.coupons.map(({ code }) => code) ??
+          event.ordinals.map((ordinal) => log.coupons[ordinal]?.definition.code)
+        assert.deepEqual(
+          outcome.coupons.map(({ code }) => code),
+          codes,
+        )
+        if (event.type === EVENT.REDEEMED)
+          assert.deepEqual(outcome.type === OUTCOME.REDEMPTION && outcome.price, event.price)
+      }
+      if (outcome?.type === OUTCOME.RELEASED && command.type === COMMAND.RELEASE) {
+        const name = log.nameOf(command.reservationSeq)
+        assert.ok(
+          name !== undefined && log.releases.has(name),
+          `call ${id}: a release was answered and is not in the log`,
+        )
+      }
+      if (answer?.kind === SETTLED.NOT_DONE_UNAVAILABLE) this.judgeNotDone(log, command)
+    }
+  }
+
+  /** A call that was answered as not done, whose order nobody else had, has done nothing. */
+  private judgeNotDone(log: ShardLog, command: ClusterCall['command']): void {
+    const asked = command.type === COMMAND.STACK ? command.call : command
+    if (asked.type !== COMMAND.REDEEM || typeof asked.order !== 'string') return
+    const { order } = asked
+    const sameOrder = this.scene.cluster.calls.filter((call) => {
+      const one = call.command.type === COMMAND.STACK ? call.command.call : call.command
+      return 'order' in one && one.order === order
+    })
+    if (sameOrder.length > 1) return
+    const found = [...log.redeemedOrders.keys()].some((key) => key.endsWith(` ${order}`))
+    assert.ok(!found, `order ${order} was answered as not done and is in the log`)
+  }
+
+  /** Nobody gets a second reservation of the same codes while the first is open, unless an order asks for it. */
+  private judgeTwins(logs: readonly ShardLog[]): void {
+    for (const log of logs) {
+      const open = new Map<string, number>()
+      for (let seq = 1; ; seq++) {
+        const event = log.eventAt(seq)
+        if (event === null) break
+        if (event.type === EVENT.RESERVED && event.order === null) {
+          const coupons = event.stack?.coupons ?? event.ordinals.map((ordinal) => ({ shard: log.shard, ordinal }))
+          const set = coupons.map(({ shard, ordinal }) => `${shard}:${ordinal}`).sort()
+          const key = `${textOf(event.user)} ${set.join()}`
+          const twin = open.get(key)
+          assert.ok(twin === undefined, `shard ${log.shard}: reservation ${seq} is the twin of ${twin}`)
+          open.set(key, seq)
+        }
+        const ends =
+          event.type === EVENT.RESERVATION_RELEASED || (event.type === EVENT.REDEEMED && !event.late)
+            ? event.reservationSeq
+            : 0
+        for (const [key, reservationSeq] of open) if (reservationSeq === ends) open.delete(key)
+        // One that has run out may stand until a sweep, beside the next.
+        for (const [key, reservationSeq] of open) {
+          const begin = log.eventAt(reservationSeq)
+          if (begin?.type === EVENT.RESERVED && begin.expiresAtMs < CLUSTER_BEGIN_MS + 1_000_000) open.delete(key)
+        }
+      }
+    }
+  }
+
+  private count(what: string): void {
+    this.counts[what] = (this.counts[what] ?? 0) + 1
+  }
+}
+
+function leftOf({ undecided, outbox, tables }: ShardState): object {
+  return { undecided: undecided.size, outbox: outbox.size, claims: tables.claims.size }
+}
+
+function imageOf(state: ShardState): object {
+  const { holds } = state.tables
+  const stacks = [...state.stacks].map(([seq, { txnSeq, shards }]) => `${seq} ${txnSeq} ${shards.join()}`)
+  const untils = [...Array(state.couponCount).keys()].flatMap((ordinal) => {
+    const found: string[] = []
+    let row = holds.byCoupon.firstUpTo(state.tables.coupons.holds.get(ordinal), Number.POSITIVE_INFINITY)
+    for (; row >= 0; row = holds.byCoupon.nextUpTo(row, Number.POSITIVE_INFINITY)) {
+      const head = holds.head.get(row)
+      found.push(
+        `${ordinal} ${holds.untilMs.get(head)} ${holds.txnShard.get(head)}:${holds.txnSeq.get(head)} ${holds.claimSeq.get(head)}`,
+      )
+    }
+    return found.sort()
+  })
+  const { holds: rows, ...tables } = tablesOf(state)
+  return {
+    ...tables,
+    holds: [...(rows as string[])].sort(),
+    stacks: stacks.sort(),
+    untils,
+    branches: state.tables.branches.size,
+  }
+}

@@ -1,0 +1,117 @@
+// A gateway's operations over real shards, called as a session would call them, and told as HTTP would tell them.
+
+import { randomBytes } from 'node:crypto'
+import { ANYBODY, type Caller } from '../../../gateway/authenticate.ts'
+import { startKeyedOperation } from '../../../gateway/idempotency.ts'
+import { type OperationName, OPERATIONS } from '../../../gateway/operation-table.ts'
+import type { OperationInput, OperationPorts } from '../../../gateway/operations.ts'
+import { problemBody } from '../../../gateway/problem.ts'
+import { RequestIds } from '../../../gateway/request-ids.ts'
+import { startOperation } from '../../../gateway/start-operation.ts'
+import { Router } from '../../../engine/routing.ts'
+import { ByteWriter } from '../../../protocol/bytes.ts'
+import type { Event } from '../../../protocol/events.ts'
+import { EVENT } from '../../../protocol/events.ts'
+import { ActorTransport } from './actor-transport.ts'
+
+export interface Told {
+  readonly status: number
+  readonly body: string
+  readonly replayed: boolean
+  readonly position: string
+  readonly location: string
+  readonly etag: string
+  readonly retryAfterSeconds: number
+}
+
+export interface Asked {
+  readonly operation: OperationName
+  readonly body?: unknown
+  readonly target?: string
+  readonly ifMatch?: string
+  readonly caller?: Caller
+}
+
+/** Events about keys themselves, which say nothing of coupons. */
+const OF_KEYS: ReadonlySet<number> = new Set([EVENT.KEY_CLAIMED, EVENT.KEY_ANSWERED, EVENT.KEYS_FORGOTTEN])
+
+export class KeyedWorld {
+  readonly transport = new ActorTransport()
+  readonly failures: unknown[] = []
+  private readonly requestIds = new RequestIds(randomBytes)
+  private readonly ports: OperationPorts
+  private count = 0
+
+  constructor() {
+    this.ports = {
+      transport: this.transport,
+      router: new Router(this.transport.shards, new Uint8Array(32).fill(7)),
+      writer: new ByteWriter(),
+      random: randomBytes,
+      failed: (error) => this.failures.push(error),
+    }
+  }
+
+  name(prefix: string): string {
+    this.count++
+    return `${prefix}-${this.count}`
+  }
+
+  /** Calls without a key when `key` is null. */
+  call({ operation, body, target = '', ifMatch = '', caller = ANYBODY }: Asked, key: string | null): Promise<Told> {
+    const input: OperationInput = { body, target, query: '', ifMatch, caller }
+    const requestId = this.requestIds.next()
+    return new Promise((resolve) => {
+      const sink = {
+        answered: ({ status, body: text, replayed, position, location, etag }: Omit<Told, 'retryAfterSeconds'>) =>
+          resolve({ status, body: text, replayed, position, location, etag, retryAfterSeconds: 0 }),
+        refused: (found: Parameters<typeof problemBody>[0], position: string) => {
+          const { status, retryAfterSeconds, recordedBody } = found
+          const text = recordedBody ?? problemBody(found, requestId)
+          const replayed = recordedBody !== null
+          resolve({ status, body: text, replayed, position, location: '', etag: '', retryAfterSeconds })
+        },
+      }
+      if (key === null) startOperation(OPERATIONS[operation], this.ports, input, sink)
+      else startKeyedOperation(OPERATIONS[operation], this.ports, input, { text: key, pointer: null, requestId }, sink)
+    })
+  }
+
+  /** A new coupon's code. */
+  async coupon(fields: Record<string, unknown> = {}): Promise<string> {
+    const code = this.name('CODE')
+    const body = { code, type: 'PERCENT', value: 10, ...fields }
+    const told = await this.call({ operation: 'createCoupon', body }, null)
+    if (told.status !== 201) throw new Error(told.body)
+    return code
+  }
+
+  /** The id of a new reservation of a coupon. */
+  async reservation(code: string, userId = this.name('user')): Promise<string> {
+    const body = { codes: [code], userId, cart: { orderTotal: 1_000, currency: 'EUR' } }
+    const told = await this.call({ operation: 'reserve', body }, null)
+    if (told.status !== 201) throw new Error(told.body)
+    return idOf(told, 'reservationId')
+  }
+
+  async redemption(code: string): Promise<string> {
+    const cart = { orderTotal: 1_000, currency: 'EUR' }
+    const body = { codes: [code], userId: this.name('user'), orderId: this.name('order'), cart }
+    const told = await this.call({ operation: 'redeem', body }, null)
+    if (told.status !== 201) throw new Error(told.body)
+    return idOf(told, 'redemptionId')
+  }
+
+  /** What the log says of coupons, without the book-keeping of keys. */
+  effects(): Event[] {
+    return this.transport.events().filter(({ type }) => !OF_KEYS.has(type))
+  }
+}
+
+function idOf({ body }: Told, member: string): string {
+  return String((JSON.parse(body) as Record<string, unknown>)[member])
+}
+
+export function codeOf({ body }: Told): string {
+  return idOf({ body } as Told, 'code')
+}
