@@ -20,7 +20,7 @@
 
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { JournalError } from './errors.ts'
-import { damagedRecord, RECORD_BYTES_MAX, type RecordPosition } from './record.ts'
+import { damagedRecord, type RecordPosition } from './record.ts'
 import { findSegment, type SegmentName } from './segment-files.ts'
 import {
   KEY_BYTES,

@@ -8,7 +8,9 @@
  * the quotes at hand the coordinator's own rules make the answer of them.
  */
 import { decide } from '../../engine/domain/decide.ts'
-import { decideExtendStack, decideRedeemStack, decideStack, isPlan } from '../../engine/domain/decide-stack.ts'
+import { decideStack } from '../../engine/domain/decide-stack.ts'
+import { decideExtendStack, decideRedeemStack } from '../../engine/domain/decide-stacked-reservation.ts'
+import { isPlan } from '../../engine/domain/stack-plan.ts'
 import { type Decision, HAND_OVER } from '../../engine/domain/decision.ts'
 import { showCoupon, showRedemption, showReservation } from '../../engine/domain/show.ts'
 import type { History, ShardState } from '../../engine/domain/state.ts'

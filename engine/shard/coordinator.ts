@@ -18,17 +18,10 @@ import type { Cart } from '../domain/cart.ts'
 import { decide } from '../domain/decide.ts'
 import { asOperation } from '../domain/decide-key.ts'
 import { type Decision, HAND_OVER } from '../domain/decision.ts'
-import {
-  concludeStack,
-  decideExtendStack,
-  decideRedeemStack,
-  decideStack,
-  isPlan,
-  prepareOwn,
-  shardsOf,
-  type StackPlan,
-} from '../domain/decide-stack.ts'
+import { decideStack } from '../domain/decide-stack.ts'
+import { decideExtendStack, decideRedeemStack } from '../domain/decide-stacked-reservation.ts'
 import { NO_SUCH_COUPON } from '../domain/quote.ts'
+import { concludeStack, isPlan, prepareOwn, shardsOf, type StackPlan } from '../domain/stack-plan.ts'
 import { type History, type ShardState, txnKey } from '../domain/state.ts'
 import { failPoint } from './fail-points.ts'
 import { STACK_CALL_MS, STACK_TRIES_MAX } from './limits.ts'

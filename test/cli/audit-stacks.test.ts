@@ -315,6 +315,12 @@ describe('half a call', () => {
       'shard 1 has prepared transaction 0:2, of which its coordinator knows nothing',
     ],
     [
+      'prepared on a shard that the coordinator does not name',
+      [created(0, 'AAA'), { ...prepared(), shards: [2] } as Event, aborted(2)],
+      [...REDEEMED_THERE.slice(0, 2), aborted(2)],
+      'the coordinator does not name this shard',
+    ],
+    [
       'redeemed while the coordinator has not decided',
       REDEEMED_HERE.slice(0, 2),
       REDEEMED_THERE,
@@ -451,6 +457,12 @@ describe('a shard that contradicts itself', () => {
       [...RESERVED_HERE, prepared({ reservationTxnSeq: 2 }), released(3, 'RELEASED', UNTIL)],
       [...RESERVED_THERE, preparedThere(4, { reservationTxnSeq: 2 })],
       'is released while it is redeemed',
+    ],
+    [
+      'a reservation kept for another user than it was made for',
+      [...RESERVED_HERE, prepared({ reservationTxnSeq: 2, user: 'bob' })],
+      [...RESERVED_THERE, preparedThere(4, { reservationTxnSeq: 2 })],
+      'shard 0: transaction 0:4 makes a reservation final for another user or other coupons than it was made',
     ],
     [
       'a reservation redeemed twice at once',

@@ -13,7 +13,7 @@ import type { ShardState } from '../../../engine/domain/state.ts'
 import { SETTLED } from '../../../engine/transport/port.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
 import { couponWith, total } from '../support/samples.ts'
-import { CLUSTER_BEGIN_MS, type ClusterCall } from '../support/shard-cluster.ts'
+import { CLUSTER_BEGIN_MS, type ClusterCall, type OnWire } from '../support/shard-cluster.ts'
 import { tablesOf } from '../support/state-image.ts'
 import { faultsOf, ShardLog } from './log-judge.ts'
 import { type MadeId, shardOf, StackScene } from './stack-scene.ts'
@@ -28,7 +28,7 @@ const LAYOUTS = [
   [[0, 1, 2]],
 ] as const
 const USERS = ['ann', 'bob', 'cyd']
-const STEPS = 90
+const STEPS = 160
 /** A wait for others, the conversation, the wait for deliveries, and the sweeps that notice. */
 const ANSWER_MS_MAX = 250 + 1_000 + 250 + 100
 
@@ -40,6 +40,11 @@ export class ChaosWalk {
   readonly random: SeededRandom
   readonly scene: StackScene
   private readonly codes: string[] = []
+  /** What buyers put into their carts: few combinations, so that they meet. */
+  private readonly carts: string[][] = []
+  private readonly users: string[]
+  /** Copies of frames that come once more, some steps later. */
+  private echoes: { readonly step: number; readonly frame: OnWire }[] = []
   private readonly reservations: MadeId[] = []
   private readonly redemptions: MadeId[] = []
   private readonly counts: WalkCounts
@@ -57,48 +62,80 @@ export class ChaosWalk {
       for (const name of ['A', 'B']) {
         const code = `${name}-${shard}`
         const limits = {
-          maxUses: this.random.pick([null, 1, 1, 2, 3]),
+          maxUses: this.random.pick([null, 1, 2, 3, 6]),
           maxUsesPerUser: this.random.pick([null, null, 1, 2]),
         }
-        const endsMs = this.random.below(4) === 0 ? CLUSTER_BEGIN_MS + 300 + this.random.below(5_000) : null
+        const endsMs = this.random.below(6) === 0 ? CLUSTER_BEGIN_MS + 300 + this.random.below(9_000) : null
         this.scene.has(code, { ...limits, validUntilMs: endsMs })
         this.codes.push(code)
       }
     }
+    for (let i = 1 + this.random.below(4); i >= 0; i--) this.carts.push(this.someCodes())
+    this.users = USERS.slice(0, 1 + this.random.below(3))
   }
 
   run(): void {
-    for (let step = 0; step < STEPS; step++) this.step()
+    for (let step = 0; step < STEPS; step++) this.step(step)
     this.settle()
     this.judge()
   }
 
-  private step(): void {
+  private step(step: number): void {
     const { cluster } = this.scene
     const choice = this.random.below(100)
-    if (choice < 30) this.begin()
-    else if (choice < 34) this.change()
-    else if (choice < 66) this.moveWire()
+    if (choice < 28) this.begin()
+    else if (choice < 31) this.beginAgain()
+    else if (choice < 33) this.change()
+    else if (choice < 66) this.moveWire(step)
     else if (choice < 80) cluster.settleFlush(this.random.below(cluster.laneCount))
-    else if (choice < 88) cluster.pass(20, false)
-    else if (choice < 94) cluster.elapsedMs += this.random.below(15)
-    else if (choice < 96) cluster.pass(this.random.pick([100, 300, 1_100, 2_500]), this.random.below(2) === 0)
+    else if (choice < 86) cluster.pass(20, false)
+    else if (choice < 90) cluster.elapsedMs += this.random.below(15)
+    else if (choice < 92) this.passToEnd()
+    else if (choice < 94) cluster.pass(this.random.pick([100, 300, 1_100, 2_500]), this.random.below(2) === 0)
     else if (choice < 99) cluster.run()
-    else this.crash()
+    else if (this.random.below(2) === 0) this.crash()
+    const due = this.echoes.filter((echo) => echo.step <= step)
+    this.echoes = this.echoes.filter((echo) => echo.step > step)
+    for (const { frame } of due) cluster.wire.push(frame)
     this.learn()
+  }
+
+  /** Somebody clicks twice. */
+  private beginAgain(): void {
+    const { calls } = this.scene.cluster
+    const { shard, command } = calls[calls.length - 1 - this.random.below(Math.min(3, calls.length))] as ClusterCall
+    if (command.type !== COMMAND.CREATE_COUPON) this.scene.cluster.call(shard, command)
+  }
+
+  /** To the moment at which an open reservation runs out, a little before or behind. */
+  private passToEnd(): void {
+    const { cluster } = this.scene
+    const ends: number[] = []
+    for (const shard of cluster.shards) {
+      const { tables, couponCount } = cluster.state(shard)
+      for (let ordinal = 0; ordinal < couponCount; ordinal++) {
+        const first = tables.coupons.holds.get(ordinal)
+        if (first >= 0) ends.push(tables.holds.untilMs.get(tables.holds.head.get(first)))
+      }
+    }
+    const ahead = ends.filter((endMs) => endMs > cluster.nowMs && endMs < cluster.nowMs + 3_000)
+    if (ahead.length === 0) return
+    const wantedMs = Math.min(...ahead) + this.random.pick([-12, -5, -1, 0, 1, 5])
+    if (wantedMs > cluster.nowMs) cluster.pass(wantedMs - cluster.nowMs, this.random.below(3) > 0)
   }
 
   private begin(): void {
     const { begins } = this.scene
-    const codes = this.someCodes()
-    const user = this.random.pick(USERS)
+    const codes = this.random.pick(this.carts)
+    const user = this.random.pick(this.users)
     const cart = total(this.random.pick([1_000, 1_000, 5_000]))
-    switch (this.random.below(12)) {
+    const most = this.reservations.length === 0 ? 7 : this.redemptions.length === 0 ? 11 : 12
+    switch (this.random.below(most)) {
       case 0:
       case 1:
       case 2: {
         const order = this.random.below(3) === 0 ? this.order() : null
-        begins.reserve(codes, { user, order, cart, ttlSeconds: this.random.pick([1, 2, 300]) })
+        begins.reserve(codes, { user, order, cart, ttlSeconds: this.random.pick([1, 2, 300, 300]) })
         return
       }
       case 3:
@@ -135,19 +172,19 @@ export class ChaosWalk {
     const coupon = { code, ordinal: -1 }
     const shard = shardOf(code)
     const rest = { by: null, reason: 'why', ifVersion: 0, definition: null, validUntilMs: 0, override: false }
-    const kind = this.random.below(5)
+    const kind = this.random.below(8)
     if (kind === 0) {
       cluster.call(shard, { type: COMMAND.CHANGE_COUPON, coupon, ...rest, change: 'EXPIRED' })
       return
     }
-    if (kind === 1) {
-      const change = this.random.pick(['ENABLED', 'DISABLED'] as const)
+    if (kind < 3) {
+      const change = this.random.pick(['ENABLED', 'ENABLED', 'DISABLED'] as const)
       cluster.call(shard, { type: COMMAND.SWITCH_COUPON, coupon, by: null, change })
       return
     }
     const state = cluster.state(shard)
     const ordinal = this.codes.filter((each) => shardOf(each) === shard).indexOf(code)
-    const limits = { maxUses: this.random.pick([null, 1, 2, 4]), maxUsesPerUser: this.random.pick([null, 1, 3]) }
+    const limits = { maxUses: this.random.pick([null, 1, 4, 9]), maxUsesPerUser: this.random.pick([null, null, 1, 3]) }
     const endsMs = this.random.below(3) === 0 ? cluster.nowMs + this.random.below(3_000) : null
     const percentBps = this.random.pick([1_000, 2_000])
     const definition = couponWith(code, { ...limits, validUntilMs: endsMs }, { stacking: 'STACKABLE', percentBps })
@@ -155,7 +192,7 @@ export class ChaosWalk {
     cluster.call(shard, { type: COMMAND.CHANGE_COUPON, coupon, ...rest, change: 'PATCHED', ifVersion, definition })
   }
 
-  private moveWire(): void {
+  private moveWire(step: number): void {
     const { cluster } = this.scene
     const { wire } = cluster
     if (wire.length === 0) return
@@ -166,11 +203,15 @@ export class ChaosWalk {
       return
     const fate = this.isLossy ? this.random.below(12) : 11
     if (fate === 0) cluster.drop(index)
-    else if (fate === 1 && message.type !== MESSAGE.RETIME) cluster.deliver(index, true)
-    else cluster.deliver(index)
+    else {
+      const frame = wire[index] as OnWire
+      cluster.deliver(index)
+      if (fate === 1 && message.type !== MESSAGE.RETIME) this.echoes.push({ step: step + this.random.below(40), frame })
+    }
   }
 
   private crash(): void {
+    this.echoes = []
     this.scene.cluster.crash(() => this.random.below(2) === 0)
   }
 

@@ -130,7 +130,7 @@ export class ShardLog {
         const name = nameOfTxn(event.txn)
         const held = this.endOf(seq, name)
         if (held === null) return
-        this.shares.set(name, { ordinals: [], amounts: null, said: 'aborted' })
+        if (!this.shares.has(name)) this.shares.set(name, { ordinals: [], amounts: null, said: 'aborted' })
         if (held === name) this.giveBack(seq, held)
         else (this.taken.get(held) as Taken).state = 'RESERVED'
         return
@@ -180,7 +180,8 @@ export class ShardLog {
 
   private readPrepared(seq: number, event: BranchPrepared): void {
     const name = event.txn.seq === 0 ? `${this.shard}:${seq}` : nameOfTxn(event.txn)
-    if (this.undecided.has(name) || this.shares.get(name)?.said.startsWith('re')) {
+    // A copy of a PREPARE that comes when all is over takes capacity once more, and is told that nobody knows of it.
+    if (this.undecided.has(name) || this.taken.has(name) || this.shares.get(name)?.said.startsWith('redeemed')) {
       this.fault(seq, `${name} is prepared again`)
     }
     const user = textOf(event.user)

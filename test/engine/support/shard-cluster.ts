@@ -167,11 +167,11 @@ export class ShardCluster {
     return call
   }
 
-  /** Delivers one frame of the wire, and leaves it there to come again when `again`. */
-  deliver(index: number, again = false): void {
+  /** Delivers one frame of the wire. */
+  deliver(index: number): void {
     const frame = this.wire[index]
     if (frame === undefined) throw new Error('there is no such frame on the wire')
-    if (!again) this.wire.splice(index, 1)
+    this.wire.splice(index, 1)
     const { to } = frame.message
     this.push(this.laneOf(to), MESSAGE_MARK, to, frame.bytes)
   }

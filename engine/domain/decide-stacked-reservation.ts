@@ -1,0 +1,107 @@
+/**
+ * decide, for calls that name a reservation over several shards by its id, once decide-reservation.ts has handed them over.
+ */
+import { assert } from '../../protocol/assert.ts'
+import type { ExtendReservation, RedeemReservation } from '../../protocol/commands.ts'
+import { EVENT, type StackedCoupon } from '../../protocol/events.ts'
+import { OUTCOME, type Quote, type QuotedRules, type Verdict } from '../../protocol/outcomes.ts'
+import { isUndecided } from './branches.ts'
+import { decisiveVerdict } from './combine.ts'
+import { beingRedeemed, isOrderClaimed, orderInDoubt, refuseVerdicts } from './decide-checkout.ts'
+import { answered, decided, type Decision, refused } from './decision.ts'
+import { priceAt } from './held-price.ts'
+import { type Asker, refusalOfLimits } from './judge.ts'
+import { RESERVATION_MAX_MS } from './limits.ts'
+import { quoteFor } from './quote.ts'
+import { standingOf } from './standing.ts'
+import type { History, ShardState } from './state.ts'
+import { HeldStack } from './held-stack.ts'
+import { fullness, type StackPlan } from './stack-plan.ts'
+
+/**
+ * The redemption of a reservation over several shards, once `decideRedeemReservation` has handed it over. `remote`: one quote
+ * a coupon of the reservation, with the order alone checked, or the limits too where it has run out.
+ */
+export function decideRedeemStack(
+  state: ShardState,
+  command: RedeemReservation,
+  remote: readonly (Quote | null)[],
+  nowMs: number,
+  history: History,
+): Decision | StackPlan {
+  const standing = standingOf(state, command.reservationSeq, nowMs, history)
+  assert(standing !== null && standing.begin.stack !== null, 'no stacked reservation was handed over')
+  const { begin } = standing
+  const { coupons } = standing.begin.stack
+  const { order, cart } = command
+  state.hashUser(begin.user, state.userKey)
+  state.hashOrder(order, state.orderKey)
+  if (isOrderClaimed(state, begin.ordinals)) return orderInDoubt(state, begin.ordinals)
+  const place = remote.findIndex(
+    (quote) => quote?.refusal === 'ORDER_CONFLICT' || quote?.refusal === 'REDEMPTION_REVERSED',
+  )
+  if (place >= 0) {
+    const { refusal, detail } = remote[place] as Quote
+    if (refusal !== null) return refused(refusal, detail, place)
+  }
+  const asker: Asker = { user: begin.user, cart: null, nowMs }
+  const quotes = coupons.map(({ shard, ordinal }, i) => {
+    if (shard !== state.shard) return remote[i] as Quote
+    const refusal = standing.status === 'EXPIRED' ? refusalOfLimits(state, ordinal, asker) : null
+    return quoteFor(state, ordinal, asker, refusal)
+  })
+  if (standing.status === 'RESERVED') {
+    if (isUndecided(state, standing.head)) return beingRedeemed()
+    const rulesOf = (coupon: StackedCoupon) => quotes[coupons.indexOf(coupon)]?.rules as QuotedRules
+    const asked = coupons.map((coupon) => ({ ...coupon, version: 0 }))
+    return new HeldStack(state, standing.head, begin, coupons, rulesOf, history).redeem(order, cart, asked)
+  }
+  assert(standing.status === 'EXPIRED', 'a closed reservation was handed over')
+  const price = priceAt(history, standing.priceSeq)
+  assert(price !== null, 'a late redemption without a price was handed over')
+  const verdicts = quotes.map(
+    ({ ordinal, refusal, detail }, i): Verdict => ({
+      ordinal,
+      refusal,
+      detail,
+      amountMinor: refusal === null ? (price.amounts[i] as number) : null,
+    }),
+  )
+  if (decisiveVerdict(verdicts) >= 0) return refuseVerdicts({ verdicts, price: null }, quotes)
+  const full = fullness(state)
+  if (full !== null) return full
+  return {
+    redeems: true,
+    reservationSeq: command.reservationSeq,
+    reservationTxnSeq: 0,
+    late: true,
+    user: begin.user,
+    order,
+    price,
+    expiresAtMs: 0,
+    coupons: coupons.map((coupon) => ({ ...coupon, version: 0, heldSeq: 0 })),
+  }
+}
+
+/** As `decideExtendReservation`, bounded by coupons of other shards too. */
+export function decideExtendStack(
+  state: ShardState,
+  command: ExtendReservation,
+  remote: readonly (Quote | null)[],
+  nowMs: number,
+  history: History,
+): Decision {
+  const { reservationSeq } = command
+  const standing = standingOf(state, reservationSeq, nowMs, history)
+  if (standing?.status !== 'RESERVED') return refused('RESERVATION_EXPIRED', 'the reservation has run out')
+  if (isUndecided(state, standing.head)) return beingRedeemed()
+  const { holds } = state.tables
+  let wantedMs = Math.min(nowMs + command.ttlSeconds * 1000, holds.startedAtMs.get(standing.head) + RESERVATION_MAX_MS)
+  const own = standing.begin.ordinals.map((ordinal) => state.definition(ordinal).validUntilMs)
+  for (const untilMs of [...own, ...remote.map((quote) => quote?.rules?.validUntilMs ?? null)]) {
+    wantedMs = Math.min(wantedMs, untilMs ?? wantedMs)
+  }
+  const shown = { type: OUTCOME.RESERVATION, seq: reservationSeq, again: true } as const
+  if (wantedMs <= holds.expiresAtMs.get(standing.head)) return answered(shown)
+  return decided([{ type: EVENT.RESERVATION_RETIMED, reservationSeq, expiresAtMs: wantedMs }], shown)
+}

@@ -1,0 +1,106 @@
+/**
+ * An open reservation over several shards, met by a call for the same coupons: given again, repriced, or made final. Its
+ * capacity is there, so only the cart is judged, by the rules that the quotes told.
+ */
+import type { Bytes } from '../../protocol/bytes.ts'
+import { EVENT, type Reserved, type StackedCoupon } from '../../protocol/events.ts'
+import { OUTCOME, type Quote, type QuotedRules, type Verdict } from '../../protocol/outcomes.ts'
+import type { PriceFact } from '../../protocol/price.ts'
+import type { Cart } from './cart.ts'
+import { type Combination, combineQuotes } from './combine.ts'
+import { refuseVerdicts } from './decide-checkout.ts'
+import { answered, decided, type Decision, refused } from './decision.ts'
+import { isSamePrice, keepsPrice, reservedPrice } from './held-price.ts'
+import { heldQuotes } from './quote.ts'
+import type { History, ShardState } from './state.ts'
+import { fullness, type PlannedCoupon, type StackPlan } from './stack-plan.ts'
+
+/** An open reservation over several shards, and the rules of its coupons as they are now. */
+export class HeldStack {
+  private readonly state: ShardState
+  private readonly head: number
+  private readonly begin: Reserved
+  private readonly coupons: readonly StackedCoupon[]
+  private readonly rules: readonly QuotedRules[]
+  private readonly history: History
+
+  constructor(
+    state: ShardState,
+    head: number,
+    begin: Reserved,
+    coupons: readonly StackedCoupon[],
+    rulesOf: (coupon: StackedCoupon) => QuotedRules,
+    history: History,
+  ) {
+    this.state = state
+    this.head = head
+    this.begin = begin
+    this.coupons = coupons
+    this.rules = coupons.map(rulesOf)
+    this.history = history
+  }
+
+  /** The user came back: the same reservation, its time unchanged, at the price of the cart that was brought. */
+  reserveAgain(cart: Cart | null, asked: readonly PlannedCoupon[]): Decision {
+    const reservationSeq = this.state.tables.holds.seq.get(this.head)
+    const shown = { type: OUTCOME.RESERVATION, seq: reservationSeq, again: true } as const
+    if (cart === null) return answered(shown)
+    const reserved = reservedPrice(this.state, this.head, this.history)
+    if (reserved !== null && this.keeps(reserved, cart)) return answered(shown)
+    const combination = this.priced(cart)
+    const { price } = combination
+    if (price === null) return refuseVerdicts(this.inOrderOf(asked, combination))
+    if (reserved !== null && isSamePrice(reserved, price)) return answered(shown)
+    const ordinals = this.coupons.map(({ ordinal }) => ordinal)
+    return decided([{ type: EVENT.RESERVATION_REPRICED, reservationSeq, ordinals, price }], shown)
+  }
+
+  /** `asked`: the coupons in the order that the caller knows them in. */
+  redeem(order: Bytes, cart: Cart | null, asked: readonly PlannedCoupon[]): Decision | StackPlan {
+    let price = reservedPrice(this.state, this.head, this.history)
+    if (cart !== null) {
+      const combination = this.priced(cart)
+      if (combination.price === null) return refuseVerdicts(this.inOrderOf(asked, combination))
+      if (price === null || !this.keeps(price, cart)) price = combination.price
+    }
+    if (price === null) return refused('INVALID_REQUEST', 'a cart is needed: the reservation was made without one')
+    const full = fullness(this.state)
+    if (full !== null) return full
+    const { holds } = this.state.tables
+    return {
+      redeems: true,
+      reservationSeq: holds.seq.get(this.head),
+      reservationTxnSeq: holds.txnSeq.get(this.head),
+      late: false,
+      user: this.begin.user,
+      order,
+      price,
+      expiresAtMs: 0,
+      coupons: this.coupons.map((coupon, i) => ({ ...coupon, version: this.rules[i]?.version ?? 0 })),
+    }
+  }
+
+  private keeps(reserved: PriceFact, cart: Cart): boolean {
+    const updates = this.rules.map(({ updatedAtMs }) => updatedAtMs)
+    return keepsPrice(this.state, this.head, reserved, cart, updates, this.history)
+  }
+
+  private priced(cart: Cart): Combination {
+    const quotes = this.coupons.map(
+      ({ ordinal }, i): Quote => ({
+        ordinal,
+        refusal: null,
+        detail: '',
+        retryAfterMs: 0,
+        rules: this.rules[i] as QuotedRules,
+      }),
+    )
+    return combineQuotes(heldQuotes(quotes, cart), cart)
+  }
+
+  private inOrderOf(asked: readonly PlannedCoupon[], { verdicts, price }: Combination): Combination {
+    const placeOf = ({ shard, ordinal }: PlannedCoupon) =>
+      this.coupons.findIndex((each) => each.shard === shard && each.ordinal === ordinal)
+    return { verdicts: asked.map((coupon) => verdicts[placeOf(coupon)] as Verdict), price }
+  }
+}
