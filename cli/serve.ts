@@ -140,6 +140,7 @@ class Server {
         return { events, eventsTotal: engine.isReady ? events : null, elapsedMs }
       },
       durability,
+      snapshots: () => engine.snapshotStatus,
       failed: () => (engine.failed === null ? null : publicReason(engine.failed)),
     }
     return await startGateway({

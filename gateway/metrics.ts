@@ -5,6 +5,7 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { DESCRIBE_SHARDS_MS_MAX } from './limits.ts'
 import { metersText, type RouteMeter } from './meters.ts'
+import type { EngineHealth } from './health.ts'
 import type { ReadModel } from './read-model.ts'
 import { type ReplyHandler, SETTLED, type Settled, type ShardTransport } from '../engine/transport/port.ts'
 import { type ByteReader, ByteWriter } from '../protocol/bytes.ts'
@@ -35,8 +36,20 @@ export class Metrics {
   /** How far lists are behind the log; no number while the read model does not run. */
   showLag(readModel: ReadModel): void {
     gauge(this.registry, 'tearoff_read_model_lag_seconds', 'How far lists are behind the log.', () => {
-      const lagMs = readModel.lagMs()
-      return lagMs === null ? Number.NaN : lagMs / 1_000
+      return seconds(readModel.lagMs())
+    })
+  }
+
+  showSnapshots(health: EngineHealth): void {
+    const { registry } = this
+    gauge(registry, 'tearoff_snapshot_timestamp_seconds', 'When the newest snapshots were made.', () =>
+      seconds(health.snapshots().madeAtMs),
+    )
+    gauge(registry, 'tearoff_snapshot_events_behind', 'Events that a start would replay.', () => {
+      return health.snapshots().eventsBehind
+    })
+    gauge(registry, 'tearoff_archive_bytes', 'Bytes of archived segments.', () => {
+      return health.snapshots().archiveBytes ?? Number.NaN
     })
   }
 
@@ -45,6 +58,10 @@ export class Metrics {
     for (const shardGauge of this.shardGauges) shardGauge.show(shards)
     return metersText(this.meters) + (await this.registry.metrics())
   }
+}
+
+function seconds(ms: number | null): number {
+  return ms === null ? Number.NaN : ms / 1_000
 }
 
 function gauge(registry: Registry, name: string, help: string, read: () => number): void {

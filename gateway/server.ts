@@ -112,6 +112,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   })
   const metrics = new Metrics(transport, meters, () => services.admission.inFlight)
   if (options.readModel !== undefined) metrics.showLag(options.readModel)
+  metrics.showSnapshots(health)
   const sessions =
     options.attachSessions?.(app, {
       ports: services.ports,

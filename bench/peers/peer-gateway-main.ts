@@ -25,6 +25,7 @@ answerParent(async (design: PeerDesign) => {
       progress: () => ({ events: 0, eventsTotal: 0, elapsedMs: 0 }),
       durability: 'flush',
       failed: () => null,
+      snapshots: () => ({ madeAtMs: null, eventsBehind: 0, archiveBytes: null }),
     },
     nowMs: () => performance.now(),
     random: randomBytes,

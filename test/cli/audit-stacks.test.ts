@@ -106,6 +106,16 @@ describe('a log in which the shards agree', () => {
     }
   })
 
+  it('knows which amount is whose, in whatever order the coupons were asked for', async () => {
+    const whole = redeemedOverTwo({ txnSeq: 2, heldSeqs: [2, 2], amounts: [90, 100] })
+    if (whole.type !== EVENT.REDEEMED || whole.stack === null) throw new Error('no redemption over two shards')
+    const swapped = { ...whole, stack: { ...whole.stack, coupons: whole.stack.coupons.toReversed() } }
+    const audit = await audited([...REDEEMED_HERE.slice(0, 2), swapped], REDEEMED_THERE)
+    expect(audit.faults).toEqual([])
+    expect(audit.coupons.get('AAA')?.redemptions[0]?.discountMinor).toBe(100)
+    expect(audit.coupons.get('BBB')?.redemptions[0]?.discountMinor).toBe(90)
+  })
+
   it('has what clients were told by that id, on every coupon of the call', async () => {
     const audit = await audited(REDEEMED_HERE, REDEEMED_THERE)
     const told = ['AAA', 'BBB'].map((code) => ({
@@ -499,6 +509,28 @@ describe('a shard that contradicts itself', () => {
       [...REDEEMED_HERE, reversedOverTwo(3, 'ann', 2)],
       [...REDEEMED_THERE, reversedThere(3, 9)],
       'the reversal of redemption 0:3 names another hold',
+    ],
+    [
+      'a reversal that names another hold on the coordinator',
+      [...REDEEMED_HERE, reversedOverTwo(3, 'ann', 9)],
+      [...REDEEMED_THERE, reversedThere(3, 2)],
+      'the reversal of redemption 3 names other shards than the redemption',
+    ],
+    [
+      'a redemption without the reservation that was kept for it',
+      [...RESERVED_HERE, prepared({ reservationTxnSeq: 2 }), redeemedOverTwo({ txnSeq: 4, heldSeqs: [2, 2] })],
+      [...RESERVED_THERE, preparedThere(4, { reservationTxnSeq: 2 }), redeemedThere(4, 5)],
+      'sequence 5: another reservation is redeemed than the transaction kept',
+    ],
+    [
+      'a reservation made of another one',
+      [
+        ...RESERVED_HERE,
+        prepared({ reservationTxnSeq: 2, order: null }),
+        reservedOverTwo({ txnSeq: 4, heldSeqs: [2, 2], expiresAtMs: UNTIL }),
+      ],
+      RESERVED_THERE,
+      'transaction 0:4 was to redeem',
     ],
     [
       'a confirmation of what concerns nobody',

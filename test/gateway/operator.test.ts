@@ -70,6 +70,9 @@ test('figures count calls by route and status and show every shard that answers'
   expect(text).toContain('\ntearoff_state_bytes{shard="0"} 6000\n')
   expect(text).toContain('\ntearoff_shard_coupons{shard="15"} 2\n')
   expect(text).not.toContain('{shard="3"}')
+  expect(text).toContain('\ntearoff_snapshot_timestamp_seconds 1760000000\n')
+  expect(text).toContain('\ntearoff_snapshot_events_behind 77\n')
+  expect(text).toContain('\ntearoff_archive_bytes Nan\n')
   // Each series has one type line, and every line is a comment or a sample.
   const types = text.match(/^# TYPE \S+/gm) ?? []
   expect(new Set(types).size).toBe(types.length)

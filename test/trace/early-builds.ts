@@ -15,7 +15,7 @@ interface Change {
 export const EARLY_BUILDS = {
   'the gate of the lane is open': {
     file: 'engine/shard/lane.js',
-    from: 'if (actor.lastGroup <= this.durableGroup || this.options.relaxed) {',
+    from: 'if (actor.lastGroup <= this.durableGroup || (this.options.relaxed && requestId !== MESSAGE_MARK)) {',
     to: 'if (true) {',
   },
   'the flush is left out': {
@@ -30,7 +30,7 @@ export const EARLY_BUILDS = {
   },
 } as const satisfies Record<string, Change>
 
-const PARTS = ['cli', 'engine', 'gateway', 'persistence', 'protocol']
+const PARTS = ['cli', 'engine', 'gateway', 'persistence', 'protocol', 'readmodel']
 
 export interface EarlyBuild {
   readonly directory: string

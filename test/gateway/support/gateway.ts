@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { request } from 'node:http'
 import { Writable } from 'node:stream'
 import type { Authenticator } from '../../../gateway/authenticate.ts'
-import type { EngineHealth } from '../../../gateway/health.ts'
+import type { EngineHealth, SnapshotFigures } from '../../../gateway/health.ts'
 import { createLogger } from '../../../gateway/log.ts'
 import { type Gateway, type GatewayOptions, startGateway } from '../../../gateway/server.ts'
 import { Router } from '../../../engine/routing.ts'
@@ -31,6 +31,9 @@ export class FakeHealth implements EngineHealth {
   }
   failed(): string | null {
     return this.failure
+  }
+  snapshots(): SnapshotFigures {
+    return { madeAtMs: 1_760_000_000_000, eventsBehind: 77, archiveBytes: null }
   }
 }
 
