@@ -24,7 +24,8 @@ export class Bytes {
 
 const EMPTY = new Uint8Array(0)
 const encoder = new TextEncoder()
-const decoder = new TextDecoder('utf-8')
+/** A mark of byte order at the beginning is a letter of the text like any other. */
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** An empty range of its own, for scratch objects. */
 export function noBytes(): Bytes {

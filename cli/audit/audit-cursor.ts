@@ -11,7 +11,7 @@ export class AuditFault extends Error {
   override readonly name = 'AuditFault'
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true })
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 export class AuditCursor {
   readonly #bytes: Uint8Array

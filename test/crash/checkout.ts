@@ -64,6 +64,15 @@ export class HttpCheckout implements Checkout {
     return this.call('POST', `/v1/redemptions/${redemptionId}/reverse`, { reason: 'cancelled' })
   }
 
+  extend(reservationId: string, ttlSeconds: number): Promise<Answer> {
+    return this.call('POST', `/v1/reservations/${reservationId}/extend`, { ttlSeconds })
+  }
+
+  /** PATCH of what buyers do not see. */
+  describe(code: string, version: string, description: string): Promise<Answer> {
+    return this.call('PATCH', `/v1/coupons/${code}`, { description }, { 'if-match': `"${version}"` })
+  }
+
   createCoupon(body: Record<string, unknown>): Promise<Answer> {
     return this.call('POST', '/v1/coupons', body)
   }
@@ -72,9 +81,14 @@ export class HttpCheckout implements Checkout {
     return this.call('GET', `/v1/${kind}s/${id}`)
   }
 
-  private async call(method: string, path: string, body?: unknown): Promise<Answer> {
+  private async call(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Answer> {
     try {
-      return answerOfHttp(await this.http.call(method, path, body))
+      return answerOfHttp(await this.http.call(method, path, body, headers))
     } catch (error) {
       return { kind: 'doubt', why: (error as Error).message }
     }

@@ -110,6 +110,12 @@ describe(`codecs (seed ${SEED})`, () => {
       { seed: SEED, numRuns: RUNS },
     )
   })
+
+  test('a text that begins with a mark of byte order keeps it', () => {
+    const w = guarded()
+    w.text('\u{feff}ann')
+    expect(readerOf(w).text()).toBe('\u{feff}ann')
+  })
 })
 
 describe('bytes that nobody wrote', () => {

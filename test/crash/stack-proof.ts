@@ -1,0 +1,426 @@
+// The proof by crashes for coupons on several shards: all or none, no hold left behind, counters equal to what was told.
+//
+//     start ──▶ ask doubts again ──▶ check ──▶ load ──▶ SIGKILL at a random moment, or at a fail point ──▶ start …
+//                                       └─ now and then: SIGTERM instead, and the audit of the settled log
+//
+// Every fail point is met in turn, at once (its event in memory and not on disk) and behind its flush (on disk, and nobody
+// heard of it). At the first violation the directory stays as evidence.
+
+import { setTimeout as wait } from 'node:timers/promises'
+import { auditLog } from '../../cli/audit/audit-log.ts'
+import { FAIL_POINTS } from '../../engine/shard/fail-points.ts'
+import { HttpClient } from '../support/http-client.ts'
+import { SeededRandom } from '../support/seeded-random.ts'
+import { ServerProcess } from '../support/server-process.ts'
+import { keepDirectory, removeDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
+import { connectCalls } from '../support/ws-calls.ts'
+import { type Answer, type Checkout, HttpCheckout, WsCheckout } from './checkout.ts'
+import { digestOf, Violation } from './ledger.ts'
+import { type StackCoupon, StackLedger, type StackRedemption, type StackReservation } from './stack-ledger.ts'
+import { stackBody, type StackDoubt, StackLoad } from './stack-load.ts'
+
+const BUYERS_EACH = 8
+const LOAD_MS_MAX = 500
+/** A fail point that is not met within this is passed over: the process is killed as at a random moment. */
+const FAIL_POINT_MS_MAX = 2_000
+const FAIL_POINT_TIMES_MAX = 40
+/** What seldom happens is met the first few times. */
+const SELDOM = 'stack.aborted'
+const SELDOM_TIMES_MAX = 3
+const STOCK_COUPONS = 12
+/** Rounds are odd where the server is not sent to a fail point. */
+const ROUNDS_OF_A_STOCK = 6
+const GRACEFUL_EVERY = 14
+const SETTLED_EVERY = 15
+const SAMPLE = 60
+const WINDOW = 256
+/** Transactions that a crash cut off are ended by the shards themselves, and ends of reservations travel between them. */
+const SETTLED_WITHIN_MS = 5_000
+const LOOK_AGAIN_MS = 25
+
+export interface StackProofOptions {
+  readonly kills: number
+  readonly seed: number
+  readonly report: (line: string) => void
+  /** TEAROFF_ settings of the server, without their prefix. */
+  readonly settings?: Readonly<Record<string, string>>
+}
+
+export interface StackProofCounts {
+  kills: number
+  atFailPoints: Record<string, number>
+  gracefulStops: number
+  redemptions: number
+  reservations: number
+  doubts: number
+  checked: number
+  audits: number
+}
+
+/** Throws a Violation, or whatever else went wrong; the directory is kept then, and named in the message. */
+export async function proveStacksByCrashes(options: StackProofOptions): Promise<StackProofCounts> {
+  const dataDir = temporaryDirectory('crash-stacks')
+  const proof = new StackProof(dataDir, options)
+  try {
+    await proof.run()
+  } catch (cause) {
+    keepDirectory(dataDir)
+    const { message } = cause as Error
+    throw new Violation(`seed ${options.seed}, round ${proof.round}: ${message}\nthe log is kept in ${dataDir}`, {
+      cause,
+      evidence: dataDir,
+    })
+  }
+  removeDirectory(dataDir)
+  return proof.counts
+}
+
+interface Serving {
+  readonly server: ServerProcess
+  readonly http: HttpCheckout
+  readonly ws: WsCheckout
+}
+
+interface Since {
+  readonly redemptions: number
+  readonly reservations: number
+}
+
+class StackProof {
+  round = 0
+  readonly counts: StackProofCounts = {
+    kills: 0,
+    atFailPoints: {},
+    gracefulStops: 0,
+    redemptions: 0,
+    reservations: 0,
+    doubts: 0,
+    checked: 0,
+    audits: 0,
+  }
+  private readonly dataDir: string
+  private readonly options: StackProofOptions
+  private readonly random: SeededRandom
+  private readonly ledger = new StackLedger()
+  private stock: StackCoupon[] = []
+  private doubts: StackDoubt[] = []
+  private points = 0
+
+  constructor(dataDir: string, options: StackProofOptions) {
+    this.dataDir = dataDir
+    this.options = options
+    this.random = new SeededRandom(options.seed)
+  }
+
+  async run(): Promise<void> {
+    let since: Since = { redemptions: 0, reservations: 0 }
+    const { kills, report } = this.options
+    while (this.counts.kills < kills) {
+      this.round++
+      // Every other round dies at a fail point, and is settled and judged by the next.
+      if (this.round % 2 === 0) await this.dieAt(this.nextPoint())
+      else since = await this.settleAndGoOn(since)
+      if (this.round % 10 === 0) report(this.line())
+    }
+    await this.lastRound(since)
+    report(this.line())
+  }
+
+  private async settleAndGoOn(since: Since): Promise<Since> {
+    const serving = await this.start()
+    try {
+      await this.settleDoubts(serving)
+      await this.check(serving, since)
+      const { redemptions, reservations } = this.ledger
+      const next = { redemptions: redemptions.length, reservations: reservations.length }
+      if (this.round % SETTLED_EVERY === 0) {
+        await this.stop(serving)
+        return next
+      }
+      if (this.round % ROUNDS_OF_A_STOCK === 1) await this.newStock(serving.http)
+      await this.loadAndEnd(serving, null)
+      return next
+    } finally {
+      await this.disconnect(serving)
+    }
+  }
+
+  private nextPoint(): string {
+    const point = FAIL_POINTS[Math.floor(this.points / 2) % FAIL_POINTS.length] as string
+    const when = this.points % 2 === 0 ? 'now' : 'flushed'
+    this.points++
+    const times = point === SELDOM ? SELDOM_TIMES_MAX : FAIL_POINT_TIMES_MAX
+    return `${point}:${when}:${1 + this.random.below(times)}`
+  }
+
+  private async dieAt(point: string): Promise<void> {
+    const serving = await this.startToDie(point)
+    if (serving === null) return
+    try {
+      await this.loadAndEnd(serving, point)
+    } finally {
+      await this.disconnect(serving)
+    }
+  }
+
+  /** Everything again, a graceful stop and a start: replay has to give the state that was alive. */
+  private async lastRound(since: Since): Promise<void> {
+    for (const from of [since, { redemptions: 0, reservations: 0 }]) {
+      const serving = await this.start()
+      try {
+        await this.settleDoubts(serving)
+        await this.check(serving, from)
+        await this.stop(serving)
+      } finally {
+        await this.disconnect(serving)
+      }
+    }
+  }
+
+  private async loadAndEnd({ server, http, ws }: Serving, point: string | null): Promise<void> {
+    const load = new StackLoad(this.ledger, this.random, this.round)
+    const isGraceful = point === null && this.round % GRACEFUL_EVERY === GRACEFUL_EVERY / 2
+    let isEnding = false
+    const isServing = (): boolean => server.isRunning && !isEnding
+    const running = load.run(this.stock, http, [http, ws], BUYERS_EACH, isServing)
+    const failed = running.then(
+      () => new Promise<never>(() => {}),
+      (cause: unknown) => Promise.reject(cause as Error),
+    )
+    if (point === null) {
+      await Promise.race([wait(this.random.below(LOAD_MS_MAX)), failed])
+      if (!server.isRunning) throw new Violation(`the server ended by itself\n${server.lastWords}`)
+    } else {
+      await Promise.race([server.ended, wait(FAIL_POINT_MS_MAX), failed])
+      this.metPoint(point, server)
+    }
+    isEnding = true
+    if (isGraceful) {
+      await server.stop()
+      this.counts.gracefulStops++
+    } else {
+      if (server.isRunning) await server.kill()
+      this.counts.kills++
+    }
+    load.stop()
+    ws.session.close()
+    await running
+    this.doubts.push(...load.doubts)
+    this.counts.doubts += load.doubts.length
+    if (isGraceful) this.audit(false)
+  }
+
+  private metPoint(point: string, server: ServerProcess): void {
+    if (server.isRunning) return
+    const name = point.slice(0, point.lastIndexOf(':'))
+    this.counts.atFailPoints[name] = (this.counts.atFailPoints[name] ?? 0) + 1
+    if (server.errorLines.some((line) => line.includes('Error'))) {
+      throw new Violation(`the server failed before ${point}\n${server.lastWords}`)
+    }
+  }
+
+  /** A server that had nothing under way. */
+  private async stop({ server }: Serving): Promise<void> {
+    await server.stop()
+    this.counts.gracefulStops++
+    this.audit(true)
+  }
+
+  private start(): Promise<Serving> {
+    return this.connect(this.spawn(null))
+  }
+
+  private spawn(point: string | null): ServerProcess {
+    return new ServerProcess({
+      dataDir: this.dataDir,
+      settings: { WORKERS: String(this.random.pick([2, 3, 3])), ...this.options.settings },
+      ...(point === null ? {} : { env: { FAILPOINTS: point } }),
+    })
+  }
+
+  private async connect(server: ServerProcess): Promise<Serving> {
+    const port = await server.listening
+    await server.ready
+    const http = new HttpCheckout(new HttpClient(port, BUYERS_EACH * 4))
+    const ws = new WsCheckout(await connectCalls(port, 's-'))
+    return { server, http, ws }
+  }
+
+  /** null: it met its fail point before anybody was connected, with what an earlier crash had left. */
+  private async startToDie(point: string): Promise<Serving | null> {
+    const server = this.spawn(point)
+    try {
+      return await this.connect(server)
+    } catch (error) {
+      const { signal } = await server.ended
+      if (signal !== 'SIGKILL') throw error
+      this.metPoint(point, server)
+      this.counts.kills++
+      return null
+    }
+  }
+
+  private async disconnect({ server, http, ws }: Serving): Promise<void> {
+    http.http.close()
+    ws.session.close()
+    if (server.isRunning) await server.kill()
+  }
+
+  private async settleDoubts({ http, server }: Serving): Promise<void> {
+    const doubts = this.doubts
+    this.doubts = []
+    for (const settle of doubts) {
+      if (await settle(http)) continue
+      throw new Violation(`a call in doubt was not settled by a quiet server\n${server.lastWords}`)
+    }
+  }
+
+  private async check({ server, http, ws }: Serving, since: Since): Promise<void> {
+    const { ledger } = this
+    const checkout = this.round % 2 === 0 ? http : ws
+    try {
+      ledger.checkLimits()
+      const redemptions = this.chosen(ledger.redemptions, since.redemptions)
+      const reservations = this.chosen(ledger.reservations, since.reservations)
+      await inWindows(redemptions, (entry) => checkRedemption(checkout, entry))
+      await inWindows(reservations, (entry) => checkReservation(checkout, entry))
+      await inWindows(ledger.coupons.slice(-3 * STOCK_COUPONS), (coupon) => this.checkCoupon(checkout, coupon))
+      this.counts.checked += redemptions.length + reservations.length + ledger.coupons.length
+    } catch (cause) {
+      throw new Violation(`${(cause as Error).message}\n${server.lastWords}`, { cause })
+    }
+  }
+
+  private chosen<Entry>(entries: readonly Entry[], since: number): Entry[] {
+    const found = entries.slice(since)
+    for (let i = 0; i < Math.min(SAMPLE, since); i++) found.push(entries[this.random.below(since)] as Entry)
+    return found
+  }
+
+  private async checkCoupon(checkout: Checkout, coupon: StackCoupon): Promise<void> {
+    const untilMs = performance.now() + SETTLED_WITHIN_MS
+    for (;;) {
+      const { result, timeMs } = done(
+        await checkout.get('coupon', coupon.code),
+        `the coupon ${coupon.code} was created`,
+      )
+      const uses = this.ledger.uses(coupon)
+      const reserved = this.ledger.reservedAt(coupon, timeMs)
+      if (result['uses'] === uses && result['reserved'] === reserved) return
+      const found = `${String(result['uses'])} uses and ${String(result['reserved'])} reserved`
+      if (performance.now() > untilMs) {
+        throw new Violation(`${coupon.code} has ${found}, acknowledged were ${uses} and ${reserved} at ${timeMs}`)
+      }
+      await wait(LOOK_AGAIN_MS)
+    }
+  }
+
+  /** The log alone, read by code that shares nothing with the engine, has to tell the same. */
+  private audit(isSettled: boolean): void {
+    const { ledger } = this
+    const audit = auditLog(this.dataDir, { isSettled })
+    if (audit.faults.length > 0)
+      throw new Violation(`the audit of the log found: ${audit.faults.slice(0, 5).join('; ')}`)
+    for (const coupon of ledger.coupons) {
+      const audited = audit.coupons.get(coupon.code)
+      if (audited === undefined) throw new Violation(`the coupon ${coupon.code} was acknowledged and is not in the log`)
+      if (isSettled && audited.uses !== ledger.uses(coupon)) {
+        throw new Violation(`${coupon.code}: the log counts ${audited.uses}, acknowledged were ${ledger.uses(coupon)}`)
+      }
+      if (coupon.maxUses !== null && audited.maxSeen > coupon.maxUses) {
+        throw new Violation(`${coupon.code} held ${audited.maxSeen} at once in the log, its limit is ${coupon.maxUses}`)
+      }
+    }
+    for (const { coupons, orderId, userId } of ledger.redemptions) {
+      for (const { code } of coupons) this.found(audit, code, orderId, userId)
+    }
+    this.counts.audits++
+  }
+
+  private found(audit: ReturnType<typeof auditLog>, code: string, orderId: string, userId: string): void {
+    let orders = this.ordersOf.get(audit)
+    if (orders === undefined) {
+      orders = new Set<string>()
+      for (const [each, { redemptions }] of audit.coupons) {
+        for (const one of redemptions) orders.add(`${each} ${one.orderId} ${one.userId}`)
+      }
+      this.ordersOf.set(audit, orders)
+    }
+    if (!orders.has(`${code} ${orderId} ${userId}`)) {
+      throw new Violation(`order ${orderId} of ${userId} on ${code} was acknowledged and is not in the log`)
+    }
+  }
+
+  private readonly ordersOf = new WeakMap<object, Set<string>>()
+
+  private async newStock(http: HttpCheckout): Promise<void> {
+    this.stock = []
+    for (let i = 0; i < STOCK_COUPONS; i++) {
+      const coupon: StackCoupon = {
+        code: `STACK-${this.round}-${i}`,
+        maxUses: this.random.pick([null, 20, 200, 1_000]),
+        maxUsesPerUser: this.random.pick([null, null, 3]),
+      }
+      const body = { code: coupon.code, type: 'PERCENT', value: 10, stacking: 'STACKABLE' }
+      const answer = await http.createCoupon({
+        ...body,
+        ...(coupon.maxUses === null ? {} : { maxUses: coupon.maxUses }),
+        ...(coupon.maxUsesPerUser === null ? {} : { maxUsesPerUser: coupon.maxUsesPerUser }),
+      })
+      if (answer.kind !== 'done') throw new Violation(`${coupon.code} was not created: ${JSON.stringify(answer)}`)
+      this.ledger.coupons.push(coupon)
+      this.stock.push(coupon)
+    }
+  }
+
+  private line(): string {
+    const { counts, ledger, options } = this
+    counts.redemptions = ledger.redemptions.length
+    counts.reservations = ledger.reservations.length
+    const atPoints = Object.values(counts.atFailPoints).reduce((sum, count) => sum + count, 0)
+    return (
+      `${counts.kills} of ${options.kills} kills (${atPoints} at fail points), ${counts.gracefulStops} graceful stops; ` +
+      `acknowledged: ${counts.redemptions} redemptions, ${counts.reservations} reservations; ` +
+      `${counts.doubts} in doubt and settled, ${counts.checked} checks, ${counts.audits} audits`
+    )
+  }
+}
+
+async function inWindows<Entry>(entries: readonly Entry[], check: (entry: Entry) => Promise<void>): Promise<void> {
+  for (let at = 0; at < entries.length; at += WINDOW) await Promise.all(entries.slice(at, at + WINDOW).map(check))
+}
+
+function done(answer: Answer, what: string): Extract<Answer, { kind: 'done' }> {
+  if (answer.kind === 'done') return answer
+  throw new Violation(`${what}: ${answer.kind === 'doubt' ? answer.why : `${answer.code}, ${answer.detail}`}`)
+}
+
+/** As it was told, by id and by the same call again. */
+async function checkRedemption(checkout: Checkout, entry: StackRedemption): Promise<void> {
+  const what = `the redemption ${entry.redemptionId} of order ${entry.orderId} was acknowledged`
+  const { result } = done(await checkout.get('redemption', entry.redemptionId), what)
+  if (digestOf(result) !== entry.receipt) throw new Violation(`${what} otherwise: ${JSON.stringify(result)}`)
+  const again = await checkout.redeem(stackBody(entry))
+  if (entry.reversal !== null) {
+    if (again.kind === 'refused' && again.code === 'REDEMPTION_REVERSED') return
+    throw new Violation(`order ${entry.orderId} again after its reversal: ${JSON.stringify(again)}`)
+  }
+  const replay = done(again, `order ${entry.orderId} again`)
+  if (digestOf(replay.result) !== entry.receipt) {
+    throw new Violation(`order ${entry.orderId} again is not ${entry.redemptionId}: ${JSON.stringify(replay.result)}`)
+  }
+}
+
+async function checkReservation(checkout: Checkout, entry: StackReservation): Promise<void> {
+  const what = `the reservation ${entry.reservationId} was acknowledged`
+  const { result, timeMs } = done(await checkout.get('reservation', entry.reservationId), what)
+  const open = timeMs < entry.expiresAtMs ? 'RESERVED' : 'EXPIRED'
+  const { status } = result
+  const isAsLeft =
+    entry.state === 'OPEN'
+      ? status === open
+      : status === entry.state || (entry.state === 'RELEASED' && status === 'EXPIRED')
+  if (!isAsLeft || result['userId'] !== entry.userId) {
+    throw new Violation(`${what} and is ${entry.state} at ${timeMs}: ${JSON.stringify(result)}`)
+  }
+}
