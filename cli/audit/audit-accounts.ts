@@ -224,7 +224,7 @@ export class ShardAccounts {
     const parts = accounts.map((account, index): AuditedRedemption => {
       const discountMinor = amounts[index] ?? 0
       const part = { orderId, userId, shard: this.shard, seq, atMs, discountMinor, reversed: false }
-      if (branch !== null) account.useBranch(part, seq, this.rememberedFromSeq)
+      if (branch !== null) account.useHeld(part, seq, this.rememberedFromSeq, branch.heldSeq)
       else if (reservation !== null && !isLate) {
         account.useHeld(part, seq, this.rememberedFromSeq, reservation.heldSeq)
       } else {
@@ -272,7 +272,7 @@ export class ShardAccounts {
       const discountMinor = amounts[index] ?? 0
       const { shard } = transaction
       const part = { orderId, userId, shard, seq: redemption, atMs, discountMinor, reversed: false }
-      account.useBranch(part, seq, this.rememberedFromSeq)
+      account.useHeld(part, seq, this.rememberedFromSeq, branch.heldSeq)
       return part
     })
     const name = nameOf({ shard: transaction.shard, seq: redemption })

@@ -99,12 +99,6 @@ export class CouponAccount implements AuditedCoupon {
     this.useCounted(part, seq, rememberedFromSeq)
   }
 
-  /** A use of what a call over several shards held: it counts under the limit per user as the hold did. */
-  useBranch(part: AuditedRedemption, seq: number, rememberedFromSeq: number): void {
-    this.reserved--
-    this.useCounted(part, seq, rememberedFromSeq)
-  }
-
   giveUseBack(userId: string, heldSeq: number): void {
     this.uses--
     if (this.uses < 0) this.fault(`${this.code} has fewer than no uses`)

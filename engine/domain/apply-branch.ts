@@ -10,22 +10,16 @@ import type {
   MessagesDelivered,
 } from '../../protocol/events.ts'
 import { closeBranch, rowOfBranch, useBranch } from './branches.ts'
-import { heldSinceSeq } from './holds.ts'
-import { Key, type ShardState, txnKey } from './state.ts'
+import { Key, type ShardState } from './state.ts'
 import { giveUsesBack, useOnce } from './uses.ts'
 
 const key = new Key()
 
 export function applyBranchRedeemed(state: ShardState, event: BranchRedeemed, seq: number): void {
-  const undecided = state.undecided.get(txnKey(event.txn))
-  assert(undecided !== undefined, 'a branch is redeemed that was not prepared')
-  const sinceSeq = heldSinceSeq(state, undecided.head)
   useBranch(state, event.txn)
   state.hashUser(event.user, state.userKey)
   state.hashOrder(event.order, state.orderKey)
-  for (const ordinal of event.ordinals) {
-    useOnce(state, ordinal, sinceSeq > state.tables.coupons.userLimitSinceSeq.get(ordinal), seq)
-  }
+  for (const ordinal of event.ordinals) useOnce(state, ordinal, seq)
 }
 
 export function retimeBranch(state: ShardState, { txn, expiresAtMs }: BranchRetimed): void {

@@ -15,7 +15,6 @@ import {
   type RedemptionReversed,
   type Reserved,
   type Stack,
-  type StackedCoupon,
 } from '../../protocol/events.ts'
 import {
   abortBranch,
@@ -137,7 +136,7 @@ export function applyRedeemed(state: ShardState, event: Redeemed, timeMs: number
   const ordinals = event.ordinals
   for (let i = 0; i < ordinals.length; i++) {
     const ordinal = ordinals[i] as number
-    useOnce(state, ordinal, isCounted(state, ordinal, event.stack), seq)
+    useOnce(state, ordinal, seq)
   }
 }
 
@@ -147,13 +146,6 @@ function endTransaction(state: ShardState, event: Redeemed, stack: Stack, seq: n
   const { shards } = takes ? useBranch(state, { shard: state.shard, seq: stack.txnSeq }) : endClaim(state, stack.txnSeq)
   if (!takes) state.stacks.delete(event.reservationSeq)
   state.outbox.set(seq, shards)
-}
-
-/** A use whose capacity was taken before the limit per user began does not count under it, as its hold did not. */
-function isCounted(state: ShardState, ordinal: number, stack: Stack | null): boolean {
-  if (stack === null) return true
-  const { heldSeq } = stack.coupons.find((each) => each.shard === state.shard) as StackedCoupon
-  return heldSeq > state.tables.coupons.userLimitSinceSeq.get(ordinal)
 }
 
 function advance(state: ShardState, timeMs: number): number {

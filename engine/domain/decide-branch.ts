@@ -45,6 +45,9 @@ export function decideQuotes(state: ShardState, ask: AskQuotes, nowMs: number, h
   return { quotes, hangs }
 }
 
+/** Of an order that is new to the coordinator: what it redeemed here can only have been another set of codes. */
+export const WITH_OTHER_CODES = 'this order already redeemed the coupon with another set of codes'
+
 /** A coupon that the order in hand redeemed here before, or redeems at this moment; null: neither. */
 function quoteOfOrder(state: ShardState, ordinal: number, asker: Asker, history: History): Quote | null {
   const seq = redemptionOfOrder(state, ordinal)
@@ -55,7 +58,7 @@ function quoteOfOrder(state: ShardState, ordinal: number, asker: Asker, history:
     : {
         ...plain,
         refusal: 'ORDER_CONFLICT',
-        detail: 'this order already redeemed the coupon with another set of codes',
+        detail: WITH_OTHER_CODES,
       }
 }
 

@@ -17,6 +17,7 @@ import { EVENT, type StackedCoupon } from '../../protocol/events.ts'
 import { OUTCOME, type Quote, type QuotedRules, type Verdict } from '../../protocol/outcomes.ts'
 import type { PriceFact } from '../../protocol/price.ts'
 import { isUndecided } from './branches.ts'
+import { WITH_OTHER_CODES } from './decide-branch.ts'
 import { combineQuotes, decisiveVerdict } from './combine.ts'
 import {
   beingRedeemed,
@@ -125,6 +126,8 @@ class StackJudge {
       ({ refusal }) => refusal === 'ORDER_CONFLICT' || refusal === 'REDEMPTION_REVERSED',
     )
     if (place < 0) return null
+    // To a redemption it is a conflict even where that other one was reversed.
+    if (type === COMMAND.REDEEM) return this.atEveryCode(refused('ORDER_CONFLICT', WITH_OTHER_CODES, place))
     const { refusal, detail } = this.quotes[place] as Quote
     return refusal === null ? null : this.atEveryCode(refused(refusal, detail, place))
   }
@@ -135,8 +138,8 @@ class StackJudge {
     if (answer.type !== OUTCOME.REFUSED) return found
     const { refusal, detail } = answer
     const verdicts = this.quotes.map(({ ordinal }): Verdict => ({ ordinal, refusal, detail, amountMinor: null }))
-    const ofOwn = this.coupons.findIndex(({ shard }) => shard === this.state.shard)
-    const couponIndex = answer.verdicts === null ? answer.couponIndex : ofOwn
+    const own = [...this.coupons.keys()].filter((place) => this.coupons[place]?.shard === this.state.shard)
+    const couponIndex = answer.verdicts === null ? answer.couponIndex : (own[answer.couponIndex] as number)
     return answered({ ...answer, couponIndex, verdicts })
   }
 

@@ -12,6 +12,7 @@ import { answered, decided, type Decision, refused } from './decision.ts'
 import { priceAt } from './held-price.ts'
 import { type Asker, refusalOfLimits } from './judge.ts'
 import { RESERVATION_MAX_MS } from './limits.ts'
+import { WITH_OTHER_CODES } from './decide-branch.ts'
 import { quoteFor } from './quote.ts'
 import { standingOf } from './standing.ts'
 import type { History, ShardState } from './state.ts'
@@ -40,10 +41,7 @@ export function decideRedeemStack(
   const place = remote.findIndex(
     (quote) => quote?.refusal === 'ORDER_CONFLICT' || quote?.refusal === 'REDEMPTION_REVERSED',
   )
-  if (place >= 0) {
-    const { refusal, detail } = remote[place] as Quote
-    if (refusal !== null) return refused(refusal, detail, place)
-  }
+  if (place >= 0) return refuseForOtherCodes(coupons, place)
   const asker: Asker = { user: begin.user, cart: null, nowMs }
   const quotes = coupons.map(({ shard, ordinal }, i) => {
     if (shard !== state.shard) return remote[i] as Quote
@@ -81,6 +79,14 @@ export function decideRedeemStack(
     expiresAtMs: 0,
     coupons: coupons.map((coupon) => ({ ...coupon, version: 0, heldSeq: 0 })),
   }
+}
+
+/** The order has redeemed, alone or with others, a coupon that lives on another shard. */
+function refuseForOtherCodes(coupons: readonly StackedCoupon[], couponIndex: number): Decision {
+  const refusal = 'ORDER_CONFLICT'
+  const detail = WITH_OTHER_CODES
+  const verdicts = coupons.map(({ ordinal }): Verdict => ({ ordinal, refusal, detail, amountMinor: null }))
+  return answered({ type: OUTCOME.REFUSED, refusal, detail, couponIndex, retryAfterMs: 0, verdicts })
 }
 
 /** As `decideExtendReservation`, bounded by coupons of other shards too. */

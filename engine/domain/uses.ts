@@ -6,14 +6,14 @@ import { Key, saltedInto, type ShardState } from './state.ts'
 
 const key = new Key()
 
-/** One use for the user and the order in hand. `counted`: under the limit per user, where there is one. */
-export function useOnce(state: ShardState, ordinal: number, counted: boolean, seq: number): void {
+/** One use for the user and the order in hand. */
+export function useOnce(state: ShardState, ordinal: number, seq: number): void {
   const { coupons, orders } = state.tables
   const uses = coupons.uses.get(ordinal) + 1
   coupons.uses.set(ordinal, uses)
   const { maxUses, maxUsesPerUser } = state.definition(ordinal)
   if (maxUses !== null) assert(uses + coupons.reserved.get(ordinal) <= maxUses, 'a coupon was used beyond its limit')
-  if (maxUsesPerUser !== null && counted) countUse(state, ordinal, state.userKey, 1)
+  if (maxUsesPerUser !== null) countUse(state, ordinal, state.userKey, 1)
   saltedInto(state.orderKey, coupons.salt, ordinal, key)
   orders.setRecord(orders.findOrInsert(key.k0, key.k1, key.k2, key.k3), 0, 0, seq)
 }

@@ -22,6 +22,7 @@ import { decideStack } from '../domain/decide-stack.ts'
 import { decideExtendStack, decideRedeemStack } from '../domain/decide-stacked-reservation.ts'
 import { NO_SUCH_COUPON } from '../domain/quote.ts'
 import { concludeStack, isPlan, prepareOwn, shardsOf, type StackPlan } from '../domain/stack-plan.ts'
+import { standingOf } from '../domain/standing.ts'
 import { type History, type ShardState, txnKey } from '../domain/state.ts'
 import { failPoint } from './fail-points.ts'
 import { STACK_CALL_MS, STACK_TRIES_MAX } from './limits.ts'
@@ -235,7 +236,13 @@ export class Coordinator {
 
   /** Everybody has prepared: this is the decision. */
   private commit(conversation: Conversation, plan: StackPlan, nowMs: number): void {
-    const { state } = this.ports
+    const { state, history } = this.ports
+    if (plan.late && standingOf(state, plan.reservationSeq, nowMs, history)?.status !== 'EXPIRED') {
+      // Another order has redeemed it meanwhile: nothing of a reservation that has run out keeps a second one away.
+      this.abort(conversation, nowMs)
+      this.ask(conversation, nowMs)
+      return
+    }
     this.inHand.delete(conversation.txnSeq)
     const event = concludeStack(state, plan, conversation.txnSeq, conversation.shards, conversation.heldSeqs)
     failPoint('stack.decided')

@@ -20,6 +20,7 @@ import { KEY_MEMORY_MS } from '../domain/limits.ts'
 import type { RingConsumer, RingProducer } from '../transport/byte-ring.ts'
 import { MESSAGE_MARK, SETTLED, type Settled } from '../transport/port.ts'
 import type { Post, ShardActor } from './actor.ts'
+import { Arena } from './arena.ts'
 import type { Entry } from './entry.ts'
 import { failAfterFlush } from './fail-points.ts'
 import { CLOCK_GAP_MAX_MS, FREE_BYTES_MIN, GROUP_BYTES_MAX, KEY_MEMORY_SHARE, RELAXED_FLUSH_MS } from './limits.ts'
@@ -88,6 +89,7 @@ export class Lane implements Post {
   private readonly options: LaneOptions
   private readonly actors: ReadonlyMap<number, ShardActor>
   private readonly message = new ByteWriter(4096)
+  private readonly arena = new Arena()
   /** Messages between shards that wait for the call in hand to end. */
   private readonly posts: Posted[] = []
   private readonly sender: ReplySender
@@ -231,8 +233,8 @@ export class Lane implements Post {
 
   /** A message from a shard of another lane. */
   private receive(data: Uint8Array, start: number, end: number): void {
-    const message = readMessage(new ByteReader(data.slice(start, end)))
-    this.give(message)
+    const kept = this.arena.copy(data, start, end)
+    this.give(readMessage(new ByteReader(kept.buf, kept.start, kept.end)))
     this.deliverPosts()
   }
 

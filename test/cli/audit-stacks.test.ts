@@ -217,9 +217,9 @@ describe('a log in which the shards agree', () => {
     expect((await audited(here, there)).faults).toEqual([])
   })
 
-  it('counts a use under a limit per user as its hold was counted', async () => {
+  it('counts a use under a limit per user that began while it was held', async () => {
     const limit = { maxUses: null, maxUsesPerUser: 1 }
-    // The limit begins between hold and use, so that neither counts; a second one by the same user does.
+    // The hold does not count, the use does: a second one by the same user is one too many, on either shard.
     const here = [
       created(0, 'AAA'), // 1
       prepared(), // 2
@@ -234,7 +234,10 @@ describe('a log in which the shards agree', () => {
       redeemedThere(2, 4),
       redeemed('ann', 'p'),
     ]
-    expect((await audited(here, there)).faults).toEqual([])
+    expect((await audited(here, there)).faults).toEqual([
+      expect.stringContaining('AAA'),
+      expect.stringContaining('BBB'),
+    ])
   })
 })
 

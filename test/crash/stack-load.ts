@@ -9,6 +9,8 @@ import type { StackCoupon, StackLedger, StackOrder, StackRedemption, StackReserv
 
 const CURRENCY = 'EUR'
 const LIMITS: ReadonlySet<string> = new Set(['COUPON_EXHAUSTED', 'COUPON_LOCKED', 'USER_LIMIT_REACHED'])
+/** Said by a server that lives. */
+const NOT_DONE: ReadonlySet<string> = new Set(['SHARD_UNAVAILABLE', 'OVERLOADED'])
 const USERS = 400
 
 /** Asks the same again, on a server that serves; false: in doubt still. */
@@ -36,27 +38,20 @@ export class StackLoad {
     this.stopped = true
   }
 
-  /** `isServing`: whether a call without an answer was refused by a server that lives. */
   async run(
     stock: readonly StackCoupon[],
     http: HttpCheckout,
     checkouts: readonly Checkout[],
     buyersEach: number,
-    isServing: () => boolean,
   ): Promise<void> {
     const buyers: Promise<void>[] = [this.owner(stock, http)]
     for (const checkout of checkouts) {
-      for (let i = 0; i < buyersEach; i++) buyers.push(this.buyer(stock, checkout, http, isServing))
+      for (let i = 0; i < buyersEach; i++) buyers.push(this.buyer(stock, checkout, http))
     }
     await Promise.all(buyers)
   }
 
-  private async buyer(
-    stock: readonly StackCoupon[],
-    checkout: Checkout,
-    http: HttpCheckout,
-    isServing: () => boolean,
-  ): Promise<void> {
+  private async buyer(stock: readonly StackCoupon[], checkout: Checkout, http: HttpCheckout): Promise<void> {
     while (!this.stopped) {
       const order = this.order(stock)
       const goesOn =
@@ -64,7 +59,7 @@ export class StackLoad {
           ? await this.redeemAndGoOn(checkout, http, order)
           : await this.reserveAndGoOn(checkout, http, order)
       this.answers++
-      if (!goesOn && !isServing()) return
+      if (!goesOn) return
       await turn()
     }
   }
@@ -91,7 +86,7 @@ export class StackLoad {
     return { coupons: [...coupons], userId, orderId, totalMinor: 1_000 + this.random.below(9_000) }
   }
 
-  /** True: answered. False: in doubt, and kept to be asked again. */
+  /** True: the buyer goes on. False: no answer came, so its connection is gone. What is in doubt is kept to be asked again. */
   private async settle(checkout: Checkout, ask: Ask, take: (answer: Answer) => void): Promise<boolean> {
     const answer = await ask(checkout)
     if (answer.kind !== 'doubt') {
@@ -103,7 +98,7 @@ export class StackLoad {
       if (again.kind !== 'doubt') take(again)
       return again.kind !== 'doubt'
     })
-    return false
+    return NOT_DONE.has(answer.why)
   }
 
   private async redeemAndGoOn(checkout: Checkout, http: HttpCheckout, order: StackOrder): Promise<boolean> {

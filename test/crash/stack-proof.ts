@@ -180,9 +180,7 @@ class StackProof {
   private async loadAndEnd({ server, http, ws }: Serving, point: string | null): Promise<void> {
     const load = new StackLoad(this.ledger, this.random, this.round)
     const isGraceful = point === null && this.round % GRACEFUL_EVERY === GRACEFUL_EVERY / 2
-    let isEnding = false
-    const isServing = (): boolean => server.isRunning && !isEnding
-    const running = load.run(this.stock, http, [http, ws], BUYERS_EACH, isServing)
+    const running = load.run(this.stock, http, [http, ws], BUYERS_EACH)
     const failed = running.then(
       () => new Promise<never>(() => {}),
       (cause: unknown) => Promise.reject(cause as Error),
@@ -194,7 +192,8 @@ class StackProof {
       await Promise.race([server.ended, wait(FAIL_POINT_MS_MAX), failed])
       this.metPoint(point, server)
     }
-    isEnding = true
+    // Nobody begins anything more with a server that says it is going, and what is under way is still answered.
+    load.stop()
     if (isGraceful) {
       await server.stop()
       this.counts.gracefulStops++
@@ -202,7 +201,6 @@ class StackProof {
       if (server.isRunning) await server.kill()
       this.counts.kills++
     }
-    load.stop()
     ws.session.close()
     await running
     this.doubts.push(...load.doubts)
@@ -269,6 +267,7 @@ class StackProof {
   private async settleDoubts({ http, server }: Serving): Promise<void> {
     const doubts = this.doubts
     this.doubts = []
+    // Those of one buyer are one after another in the load, and so they are here.
     for (const settle of doubts) {
       if (await settle(http)) continue
       throw new Violation(`a call in doubt was not settled by a quiet server\n${server.lastWords}`)

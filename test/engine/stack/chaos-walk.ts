@@ -364,15 +364,13 @@ export class ChaosWalk {
           assert.ok(twin === undefined, `shard ${log.shard}: reservation ${seq} is the twin of ${twin}`)
           open.set(key, seq)
         }
-        const ends =
-          event.type === EVENT.RESERVATION_RELEASED || (event.type === EVENT.REDEEMED && !event.late)
-            ? event.reservationSeq
-            : 0
-        for (const [key, reservationSeq] of open) if (reservationSeq === ends) open.delete(key)
-        // One that has run out may stand until a sweep, beside the next.
+        const isEnd = event.type === EVENT.RESERVATION_RELEASED || (event.type === EVENT.REDEEMED && !event.late)
+        // One that was put off is left out, and so is one that had run out and stood until a sweep.
+        const ended = isEnd || event.type === EVENT.RESERVATION_RETIMED ? event.reservationSeq : 0
         for (const [key, reservationSeq] of open) {
           const begin = log.eventAt(reservationSeq)
-          if (begin?.type === EVENT.RESERVED && begin.expiresAtMs < CLUSTER_BEGIN_MS + 1_000_000) open.delete(key)
+          const isOver = begin?.type === EVENT.RESERVED && begin.expiresAtMs <= log.timeOf(seq + 1)
+          if (reservationSeq === ended || isOver) open.delete(key)
         }
       }
     }

@@ -64,6 +64,8 @@ export class ShardLog {
   readonly redeemedOrders = new Map<string, number>()
   readonly faults: string[] = []
   private readonly uses = new Map<string, Use>()
+  private readonly redeemedReservations = new Set<number>()
+  private readonly deliveries = new Set<string>()
   private readonly reservationNames = new Map<number, string>()
   private readonly log: readonly LoggedEvent[]
 
@@ -71,6 +73,10 @@ export class ShardLog {
     this.shard = shard
     this.log = log
     for (const { seq, event } of log) this.read(seq, event)
+  }
+
+  timeOf(seq: number): number {
+    return this.log[seq - 1]?.atMs ?? 0
   }
 
   eventAt(seq: number): Event | null {
@@ -110,6 +116,7 @@ export class ShardLog {
       }
       case EVENT.RESERVATION_RELEASED: {
         const name = this.reservationNames.get(event.reservationSeq) ?? ''
+        if (this.redeemedReservations.has(event.reservationSeq)) this.fault(seq, `${name} is released and was redeemed`)
         this.releases.set(name, event.cause)
         this.giveBack(seq, name)
         return
@@ -173,6 +180,13 @@ export class ShardLog {
         this.reverse(seq, name, event)
         return
       }
+      case EVENT.MESSAGES_DELIVERED:
+        for (const [i, told] of event.seqs.entries()) {
+          const pair = `${told} to ${event.shards[i]}`
+          if (this.deliveries.has(pair)) this.fault(seq, `the delivery of ${pair} is logged twice`)
+          this.deliveries.add(pair)
+        }
+        return
       default:
         return
     }
@@ -217,7 +231,11 @@ export class ShardLog {
   }
 
   private readRedeemed(seq: number, event: Redeemed): void {
-    const { ordinals, stack, price } = event
+    const { ordinals, stack, price, reservationSeq } = event
+    if (reservationSeq !== 0 && this.redeemedReservations.has(reservationSeq)) {
+      this.fault(seq, `reservation ${reservationSeq} is redeemed twice`)
+    }
+    this.redeemedReservations.add(reservationSeq)
     const user = textOf(event.user)
     const order = textOf(event.order)
     const id = `${this.shard}:${seq}`

@@ -33,6 +33,7 @@ const RING_BYTES = 2 ** 17
 const PLENTY_BYTES = 2 ** 40
 /** How often a real lane sweeps. */
 const SWEEP_MS = 20
+const FRAMES_OF_A_MOMENT_MAX = 20_000
 
 interface Stored extends StoredBytes {
   readonly shard: number
@@ -197,14 +198,15 @@ export class ShardCluster {
     while (this.hasFlush) for (let lane = 0; lane < this.lanes.length; lane++) this.settleFlush(lane)
   }
 
-  sweep(): void {
-    for (const { lane } of this.lanes) lane.sweep()
+  sweep(only?: number): void {
+    for (const [index, { lane }] of this.lanes.entries()) if (only === undefined || only === index) lane.sweep()
     this.collect()
   }
 
   /** Everything that can happen now happens; time stands still. */
   run(): this {
-    while (this.wire.length > 0 || this.hasFlush) {
+    for (let i = 0; this.wire.length > 0 || this.hasFlush; i++) {
+      if (i === FRAMES_OF_A_MOMENT_MAX) throw new Error('shards talk to each other without end')
       this.settleFlushes()
       if (this.wire.length > 0) this.deliver(0)
     }

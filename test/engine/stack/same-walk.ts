@@ -1,0 +1,250 @@
+/**
+ * The same calls, one after another, to coupons on several shards and to the same coupons on one: every answer has to be the
+ * same. The one shard is the oracle here, and has its own (test/engine/model).
+ *
+ * Ids differ, so the n-th reservation or redemption of one side stands for that of the other.
+ */
+import { strict as assert } from 'node:assert'
+import { COMMAND } from '../../../protocol/commands.ts'
+import { type Outcome, OUTCOME, type Verdict } from '../../../protocol/outcomes.ts'
+import { SeededRandom } from '../../support/seeded-random.ts'
+import { LiveShard } from '../support/live-shard.ts'
+import { type AnyCommand, byCode, checkout, couponWith, create, total } from '../support/samples.ts'
+import { type MadeId, shardOf, StackScene, stacked } from './stack-scene.ts'
+
+const CODES = ['A-0', 'B-1', 'C-2', 'D-1', 'E-0']
+const USERS = ['ann', 'bob']
+const STEPS = 60
+const SWEEP_MS = 20
+
+interface Pair {
+  readonly across: MadeId
+  readonly alone: number
+}
+
+export class SameWalk {
+  private readonly random: SeededRandom
+  private readonly scene: StackScene
+  private readonly live = new LiveShard()
+  private readonly reservations: Pair[] = []
+  private readonly redemptions: Pair[] = []
+  private readonly counts: Record<string, number>
+  private orders = 0
+
+  constructor(seed: number, counts: Record<string, number> = {}) {
+    this.random = new SeededRandom(seed)
+    this.counts = counts
+    this.scene = new StackScene(this.random.pick([[[0], [1], [2]], [[0, 2], [1]], [[0, 1, 2]]]))
+    for (const code of CODES) {
+      const limits = {
+        maxUses: this.random.pick([null, 1, 2, 5]),
+        maxUsesPerUser: this.random.pick([null, null, 1, 2]),
+        validFromMs: this.random.below(8) === 0 ? this.nowMs + 3_000 : null,
+        validUntilMs: this.random.below(5) === 0 ? this.nowMs + 2_000 + this.random.below(20_000) : null,
+        userId: this.random.below(10) === 0 ? 'bob' : null,
+      }
+      const offer = {
+        stacking: this.random.below(8) === 0 ? ('EXCLUSIVE' as const) : ('STACKABLE' as const),
+        percentBps: this.random.pick([500, 1_000]),
+        priority: this.random.below(2),
+        minOrderMinor: this.random.below(5) === 0 ? 3_000 : null,
+      }
+      this.say(shardOf(code), create(couponWith(code, limits, offer)))
+    }
+  }
+
+  run(): void {
+    for (let step = 0; step < STEPS; step++) this.step()
+  }
+
+  private get nowMs(): number {
+    return this.scene.cluster.nowMs
+  }
+
+  private step(): void {
+    const choice = this.random.below(20)
+    if (choice < 9) this.checkout()
+    else if (choice < 15) this.byId()
+    else if (choice < 16) this.change()
+    else if (choice < 17) this.read()
+    else this.wait(this.random.pick([20, 500, 1_000, 1_000, 5_000]))
+  }
+
+  /** Both sides sweep at every step, so that bookkeeping is not what they differ by. */
+  private wait(ms: number): void {
+    this.scene.cluster.pass(ms)
+    // The last moment is no sweep of the one shard's yet.
+    this.live.actor.sweep(this.nowMs, 0)
+    this.live.flushAll()
+    this.scene.cluster.pass(SWEEP_MS)
+    this.live.actor.sweep(this.nowMs, 0)
+    this.live.flushAll()
+  }
+
+  private checkout(): void {
+    const codes = new Set<string>()
+    const wanted = this.random.pick([1, 2, 2, 3])
+    while (codes.size < wanted) codes.add(this.random.pick(CODES))
+    const user = this.random.pick(USERS)
+    const cart = total(this.random.pick([1_000, 5_000]))
+    const kind = this.random.below(8)
+    const list = [...codes]
+    if (kind === 0) {
+      this.call(list, checkout(COMMAND.VALIDATE, list, { user: this.random.pick([user, null]), cart }))
+    } else if (kind < 4) {
+      const ttlSeconds = this.random.pick([1, 4, 300])
+      const order = this.random.below(3) === 0 ? this.order() : null
+      this.call(list, checkout(COMMAND.RESERVE, list, { user, order, cart, ttlSeconds }))
+    } else {
+      this.call(list, checkout(COMMAND.REDEEM, list, { user, order: this.order(), cart }))
+    }
+  }
+
+  private byId(): void {
+    const kind = this.random.below(7)
+    const pair = this.random.pick(kind < 5 ? this.reservations.slice(-5) : this.redemptions.slice(-5))
+    if (pair === undefined) return
+    const say = (of: (seq: number) => AnyCommand): void =>
+      this.say(pair.across.shard, of(pair.across.seq), of(pair.alone))
+    const order = this.order()
+    const allowLate = this.random.below(2) === 0
+    const cart = this.random.below(3) === 0 ? total(5_000) : null
+    const ttlSeconds = this.random.pick([1, 60, 3_600])
+    const returnUse = this.random.below(3) > 0
+    if (kind < 2)
+      say((reservationSeq) => ({ type: COMMAND.REDEEM_RESERVATION, reservationSeq, order, cart, allowLate }))
+    else if (kind === 2) say((reservationSeq) => ({ type: COMMAND.RELEASE, reservationSeq }))
+    else if (kind === 3) say((reservationSeq) => ({ type: COMMAND.EXTEND_RESERVATION, reservationSeq, ttlSeconds }))
+    else if (kind === 4) say((seq) => ({ type: COMMAND.GET_RESERVATION, seq }))
+    else if (kind === 5) say((seq) => ({ type: COMMAND.GET_REDEMPTION, seq }))
+    else say((redemptionSeq) => ({ type: COMMAND.REVERSE, redemptionSeq, reason: 'why', returnUse }))
+  }
+
+  private change(): void {
+    const code = this.random.pick(CODES)
+    const rest = { by: null, reason: 'why', ifVersion: 0, definition: null, validUntilMs: 0, override: false }
+    const kind = this.random.below(6)
+    const coupon = byCode(code)
+    if (kind === 0) this.say(shardOf(code), { type: COMMAND.CHANGE_COUPON, coupon, ...rest, change: 'EXPIRED' })
+    else if (kind < 3) {
+      const change = kind === 1 ? 'DISABLED' : 'ENABLED'
+      this.say(shardOf(code), { type: COMMAND.SWITCH_COUPON, coupon, by: null, change })
+    } else {
+      const { definition, version } = this.scene.coupon(code)
+      // A limit per user that begins while a use is held counts that use on one shard, and over several it does not.
+      const perUser = definition.maxUsesPerUser === null ? null : this.random.pick([1, 4])
+      const limits = { maxUses: this.random.pick([null, 2, 9]), maxUsesPerUser: perUser }
+      const changed = {
+        ...definition,
+        ...limits,
+        offer: { ...definition.offer, percentBps: this.random.pick([500, 2_000]) },
+      }
+      const command = { type: COMMAND.CHANGE_COUPON, coupon, ...rest, change: 'PATCHED' } as const
+      this.say(shardOf(code), { ...command, ifVersion: version, definition: changed })
+    }
+    // What an end does to reservations that another shard coordinates is under way for a moment.
+    this.wait(300)
+    this.read()
+  }
+
+  private read(): void {
+    for (const code of CODES) this.say(shardOf(code), { type: COMMAND.GET_COUPON, coupon: byCode(code) })
+  }
+
+  private call(codes: readonly string[], command: AnyCommand): void {
+    const across = stacked(command, codes)
+    this.say(across.shard, across.command, command)
+  }
+
+  private say(shard: number, command: AnyCommand, sameAlone = command): void {
+    const { cluster } = this.scene
+    const call = cluster.call(shard, command)
+    cluster.run()
+    const across = this.scene.answerOf(call)
+    const alone = this.live.send(sameAlone, this.nowMs).outcome
+    this.live.flushAll()
+    this.learn(shard, across, alone)
+    const isChange = command.type === COMMAND.CHANGE_COUPON
+    const told = this.viewOf(across, ({ across: id }) => id.seq, shard, isChange)
+    this.counts[told.said] = (this.counts[told.said] ?? 0) + 1
+    // A reservation that is over is refused without asking what its order did to coupons elsewhere.
+    if (command.type === COMMAND.REDEEM_RESERVATION && isOfOrder(alone) && isOver(across)) return
+    assert.deepEqual(
+      told,
+      this.viewOf(alone, ({ alone: seq }) => seq, null, isChange),
+      `of ${JSON.stringify(command)}`,
+    )
+  }
+
+  /** New ids of both sides belong together. */
+  private learn(shard: number, across: Outcome, alone: Outcome): void {
+    if (across.type === OUTCOME.RESERVATION && alone.type === OUTCOME.RESERVATION) {
+      const isKnown = this.reservations.some(({ alone: seq }) => seq === alone.seq)
+      if (!isKnown) this.reservations.push({ across: { shard, seq: across.seq }, alone: alone.seq })
+    }
+    if (across.type === OUTCOME.REDEMPTION && alone.type === OUTCOME.REDEMPTION) {
+      const isKnown = this.redemptions.some(({ alone: seq }) => seq === alone.seq)
+      if (!isKnown) this.redemptions.push({ across: { shard, seq: across.seq }, alone: alone.seq })
+    }
+  }
+
+  private viewOf(
+    outcome: Outcome,
+    seqIn: (pair: Pair) => number,
+    shard: number | null,
+    isChange: boolean,
+  ): { said: string } {
+    const numberOf = (pairs: readonly Pair[], seq: number): number =>
+      pairs.findIndex((pair) => seqIn(pair) === seq && (shard === null || pair.across.shard === shard))
+    const verdicts = (all: readonly Verdict[] | null) =>
+      all?.map(({ refusal, detail, amountMinor }) => ({ refusal, detail, amountMinor })) ?? null
+    switch (outcome.type) {
+      case OUTCOME.REFUSED: {
+        const { refusal, couponIndex } = outcome
+        // Which difference a conflict names, and of which code, depends on what the shard that found it can know.
+        const isEarned = refusal === 'ORDER_CONFLICT' || refusal === 'REDEMPTION_REVERSED'
+        const detail = isEarned ? '' : outcome.detail
+        const names = isEarned ? null : { couponIndex, verdicts: verdicts(outcome.verdicts) }
+        return { said: refusal, ...{ detail, names } }
+      }
+      case OUTCOME.VALIDATED:
+        return { said: 'validated', ...{ verdicts: verdicts(outcome.verdicts), price: outcome.price } }
+      case OUTCOME.RESERVATION: {
+        const { again, status, userId, orderId, startedAtMs, expiresAtMs, price } = outcome
+        const codes = outcome.coupons.map(({ code }) => code)
+        const id = numberOf(this.reservations, outcome.seq)
+        const facts = { id, again, status, userId, orderId, startedAtMs, expiresAtMs, price, codes }
+        return { said: status, ...(status === 'REDEEMED' ? { ...facts, expiresAtMs: 0 } : facts) }
+      }
+      case OUTCOME.REDEMPTION: {
+        const { replayed, atMs, userId, orderId, price, reversed } = outcome
+        const codes = outcome.coupons.map(({ code }) => code)
+        const id = numberOf(this.redemptions, outcome.seq)
+        const reservation = outcome.reservationSeq === 0 ? -1 : numberOf(this.reservations, outcome.reservationSeq)
+        const facts = { id, replayed, atMs, userId, orderId, price, reversed, codes, reservation }
+        return { said: replayed ? 'redeemed again' : 'redeemed', ...facts }
+      }
+      case OUTCOME.COUPON: {
+        const { status, uses, reserved, version, createdAtMs, updatedAtMs, lock, definition } = outcome
+        const held = isChange ? {} : { reserved, lock }
+        return { said: status, ...{ uses, ...held, version, createdAtMs, updatedAtMs, definition } }
+      }
+      case OUTCOME.RELEASED:
+        return { said: 'released' }
+      default:
+        throw new Error(`an outcome of type ${outcome.type} was not asked for`)
+    }
+  }
+
+  private order(): string {
+    return this.random.below(3) === 0 ? `o-${this.random.below(this.orders + 1)}` : `o-${++this.orders}`
+  }
+}
+
+function isOfOrder(outcome: Outcome): boolean {
+  return outcome.type === OUTCOME.REFUSED && ['ORDER_CONFLICT', 'REDEMPTION_REVERSED'].includes(outcome.refusal)
+}
+
+function isOver(outcome: Outcome): boolean {
+  return outcome.type === OUTCOME.REFUSED && ['RESERVATION_CLOSED', 'RESERVATION_EXPIRED'].includes(outcome.refusal)
+}
