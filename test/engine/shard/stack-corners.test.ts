@@ -445,6 +445,21 @@ describe('limits and undecided transactions', () => {
     expectQuiet(scene)
   })
 
+  test('one order with two sets of codes at once redeems one of them', () => {
+    const scene = new StackScene().has('A0').has('B1').has('C2')
+    scene.cluster.pass(200)
+    const calls = [scene.begins.redeem(['A0', 'B1']), scene.begins.redeem(['B1', 'C2'])]
+    scene.runOnly(({ type }) => type !== MESSAGE.PREPARE)
+    scene.cluster.run().pass(600)
+    expect(calls.map((call) => scene.saysOf(call)).sort()).toEqual([
+      expect.stringContaining('ORDER_CONFLICT'),
+      'redeemed 190',
+    ])
+    expect(scene.counts('B1')).toBe('1/0')
+    scene.cluster.pass(600)
+    expectQuiet(scene)
+  })
+
   test('opposite pairs: exactly one gets both', () => {
     const scene = pair({ maxUses: 1 })
     const calls = [

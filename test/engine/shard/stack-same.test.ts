@@ -1,5 +1,5 @@
 /** One call after another: several shards answer as one shard does. STACK_RUNS sets the number of walks, STACK_SEED repeats one. */
-import { describe, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { SameWalk } from '../stack/same-walk.ts'
 
 const RUNS = Number(process.env['STACK_RUNS'] ?? 150)
@@ -18,5 +18,6 @@ describe('coupons on several shards', () => {
       }
     }
     if (process.env['STACK_COUNTS'] !== undefined) console.log(counts)
+    expect(Object.keys(counts).length).toBeGreaterThan(0)
   })
 })

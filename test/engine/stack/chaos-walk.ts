@@ -248,7 +248,7 @@ export class ChaosWalk {
     const { cluster } = this.scene
     cluster.pass(5_000)
     // Whatever was lost with a process is asked again, as a client would.
-    for (const call of [...cluster.calls]) {
+    for (const call of Array.from(cluster.calls)) {
       const { command, shard } = call
       if (!call.isLost) continue
       const asked = command.type === COMMAND.STACK ? command.call : command

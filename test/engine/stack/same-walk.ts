@@ -17,6 +17,12 @@ const USERS = ['ann', 'bob']
 const STEPS = 60
 const SWEEP_MS = 20
 
+/** What an answer says, without what only one of the two worlds can have. */
+interface Said {
+  readonly said: string
+  readonly [fact: string]: unknown
+}
+
 interface Pair {
   readonly across: MadeId
   readonly alone: number
@@ -188,12 +194,7 @@ export class SameWalk {
     }
   }
 
-  private viewOf(
-    outcome: Outcome,
-    seqIn: (pair: Pair) => number,
-    shard: number | null,
-    isChange: boolean,
-  ): { said: string } {
+  private viewOf(outcome: Outcome, seqIn: (pair: Pair) => number, shard: number | null, isChange: boolean): Said {
     const numberOf = (pairs: readonly Pair[], seq: number): number =>
       pairs.findIndex((pair) => seqIn(pair) === seq && (shard === null || pair.across.shard === shard))
     const verdicts = (all: readonly Verdict[] | null) =>
@@ -205,10 +206,10 @@ export class SameWalk {
         const isEarned = refusal === 'ORDER_CONFLICT' || refusal === 'REDEMPTION_REVERSED'
         const detail = isEarned ? '' : outcome.detail
         const names = isEarned ? null : { couponIndex, verdicts: verdicts(outcome.verdicts) }
-        return { said: refusal, ...{ detail, names } }
+        return { said: refusal, detail, names }
       }
       case OUTCOME.VALIDATED:
-        return { said: 'validated', ...{ verdicts: verdicts(outcome.verdicts), price: outcome.price } }
+        return { said: 'validated', verdicts: verdicts(outcome.verdicts), price: outcome.price }
       case OUTCOME.RESERVATION: {
         const { again, status, userId, orderId, startedAtMs, expiresAtMs, price } = outcome
         const codes = outcome.coupons.map(({ code }) => code)
@@ -227,7 +228,7 @@ export class SameWalk {
       case OUTCOME.COUPON: {
         const { status, uses, reserved, version, createdAtMs, updatedAtMs, lock, definition } = outcome
         const held = isChange ? {} : { reserved, lock }
-        return { said: status, ...{ uses, ...held, version, createdAtMs, updatedAtMs, definition } }
+        return { said: status, uses, ...held, version, createdAtMs, updatedAtMs, definition }
       }
       case OUTCOME.RELEASED:
         return { said: 'released' }
