@@ -22,6 +22,8 @@ export interface BranchQuotes {
   readonly quotes: readonly Quote[]
   /** One of them hangs on a transaction that is undecided here. */
   readonly hangs: boolean
+  /** The order is claimed by one, so that nothing can be said about it. */
+  readonly isOrderInDoubt: boolean
 }
 
 export function decideQuotes(state: ShardState, ask: AskQuotes, nowMs: number, history: History): BranchQuotes {
@@ -37,12 +39,13 @@ export function decideQuotes(state: ShardState, ask: AskQuotes, nowMs: number, h
     return quoteFor(state, ordinal, asker, ask.checks === 'NONE' ? null : refusalOfLimits(state, ordinal, asker))
   })
   const known = ordinals.filter((ordinal) => ordinal >= 0)
+  const isOrderInDoubt = ask.order !== null && isOrderClaimed(state, known) && orderAlreadyRedeemed(state, known) === 0
   const hangs =
-    (ask.order !== null && isOrderClaimed(state, known)) ||
+    isOrderInDoubt ||
     quotes.some(
       ({ ordinal, refusal }) => refusal !== null && ordinal >= 0 && hangsOnOthers(state, ordinal, refusal, nowMs),
     )
-  return { quotes, hangs }
+  return { quotes, hangs, isOrderInDoubt }
 }
 
 /** Of an order that is new to the coordinator: what it redeemed here can only have been another set of codes. */

@@ -49,6 +49,14 @@ export interface Decision {
   readonly hangs: boolean
 }
 
+/**
+ * Whether another call is at the same order and its end is not known: no conflict yet. Who has no patience left for it is
+ * told that nothing was done, and asks again.
+ */
+export function isOrderInDoubt({ answer, hangs }: Decision): boolean {
+  return hangs && answer.type === OUTCOME.REFUSED && answer.refusal === 'ORDER_CONFLICT'
+}
+
 const NO_EVENTS: readonly Event[] = []
 
 export function decided(events: readonly Event[], answer: Decision['answer']): Decision {

@@ -25,7 +25,7 @@ import { rowOfBranch } from '../domain/branches.ts'
 import { cartOfTotal } from '../domain/cart.ts'
 import { decide } from '../domain/decide.ts'
 import { decideSweep, sweepIsDue } from '../domain/decide-sweep.ts'
-import { answered, type Decision, HAND_OVER, LAST_EVENT, refused, resolve } from '../domain/decision.ts'
+import { answered, type Decision, HAND_OVER, isOrderInDoubt, LAST_EVENT, refused, resolve } from '../domain/decision.ts'
 import { DirectRows } from '../domain/direct-rows.ts'
 import { KEY_MEMORY_MS } from '../domain/limits.ts'
 import { redemptionAt } from '../domain/retry.ts'
@@ -140,6 +140,10 @@ export class ShardActor {
       return false
     }
     if (decision.hangs && this.waits(request, buf, start, end, sinceMs, nowMs)) return false
+    if (isOrderInDoubt(decision)) {
+      this.post.reply(this, request, SETTLED.NOT_DONE_UNAVAILABLE, NO_ANSWER, 0, 0)
+      return false
+    }
     this.writePosition(nowMs, answer)
     writeOutcome(answer, this.outcomeOf(decision, nowMs))
     return !this.holdsBack(request, answer, nowMs)
@@ -378,9 +382,11 @@ export class ShardActor {
       cart: cartOfTotal(totalMinor, currencyName(currency)),
       ttlSeconds: 0,
     }
-    const { answer, events } = this.decideAndApply(command, nowMs)
+    const decision = this.decideAndApply(command, nowMs)
+    const { answer, events } = decision
     if (answer.type === OUTCOME.REFUSED) {
-      outcomes[row] = REFUSALS[answer.refusal].number
+      // A row does not wait; that the order has another call under way is no conflict yet.
+      outcomes[row] = REFUSALS[isOrderInDoubt(decision) ? 'COUPON_LOCKED' : answer.refusal].number
       return
     }
     if (answer.type !== OUTCOME.REDEMPTION) return

@@ -17,7 +17,7 @@ import type { Bytes } from '../../protocol/bytes.ts'
 import type { Cart } from '../domain/cart.ts'
 import { decide } from '../domain/decide.ts'
 import { asOperation } from '../domain/decide-key.ts'
-import { type Decision, HAND_OVER } from '../domain/decision.ts'
+import { type Decision, HAND_OVER, isOrderInDoubt } from '../domain/decision.ts'
 import { decideStack } from '../domain/decide-stack.ts'
 import { decideExtendStack, decideRedeemStack } from '../domain/decide-stacked-reservation.ts'
 import { NO_SUCH_COUPON } from '../domain/quote.ts'
@@ -160,7 +160,8 @@ export class Coordinator {
     }
     const again = (_sinceMs: number, laterMs: number): void => this.ask(conversation, laterMs)
     if (made.hangs && waitingRoom.enter(conversation.begunAtMs, nowMs, again)) return
-    this.conclude(conversation, made, nowMs)
+    if (isOrderInDoubt(made)) this.giveUp(conversation)
+    else this.conclude(conversation, made, nowMs)
   }
 
   /**

@@ -35,9 +35,14 @@ export class Participant {
 
   askQuotes(ask: AskQuotes, sinceMs: number, nowMs: number): void {
     const { state, history, waitingRoom, post } = this.ports
-    const { quotes, hangs } = decideQuotes(state, ask, nowMs, history)
+    const { quotes, hangs, isOrderInDoubt } = decideQuotes(state, ask, nowMs, history)
     const again = (since: number, later: number): void => this.askQuotes(ask, since, later)
     if (hangs && ask.waits && waitingRoom.enter(sinceMs, nowMs, again)) return
+    if (isOrderInDoubt && ask.waits) {
+      // No quote may say what is not known yet. Where that takes too long, the coordinator gives the call up as not done.
+      waitingRoom.enter(nowMs, nowMs, again)
+      return
+    }
     const type = MESSAGE.QUOTED
     post({ type, from: state.shard, to: ask.from, atMs: nowMs, call: ask.call, seq: state.seq, quotes })
   }

@@ -56,11 +56,12 @@ async function redeem(codes: readonly string[], i: number): Promise<Attempt> {
   return { codes, outcome: ok ? 'OK' : String(error?.['code']), id: String(result?.['redemptionId']) }
 }
 
-/** 423 says to come again. */
+/** 423 says to come again, and so does a 503 of a call that was not done. */
 async function redeemAtLast(codes: readonly string[], i: number): Promise<Attempt> {
   for (let tries = 1; ; tries++) {
     const attempt = await redeem(codes, i)
-    if (attempt.outcome !== 'COUPON_LOCKED' || tries === TRIES_MAX) return attempt
+    const comesAgain = attempt.outcome === 'COUPON_LOCKED' || attempt.outcome === 'SHARD_UNAVAILABLE'
+    if (!comesAgain || tries === TRIES_MAX) return attempt
   }
 }
 

@@ -7,6 +7,7 @@ import { ChaosWalk, type WalkCounts } from '../stack/chaos-walk.ts'
 
 const RUNS = Number(process.env['STACK_RUNS'] ?? 150)
 const SEED = process.env['STACK_SEED']
+const ANSWERS = ['reserved', 'redeemed', 'redeemed again', 'reversed', 'released', 'not done', 'COUPON_LOCKED']
 const FIRST = Date.now() % 1_000_000_007
 
 describe('redemption over several shards', () => {
@@ -21,18 +22,8 @@ describe('redemption over several shards', () => {
       }
     }
     if (process.env['STACK_COUNTS'] !== undefined) console.log(counts)
-    if (SEED === undefined && RUNS >= 100) {
-      for (const what of [
-        'reserved',
-        'redeemed',
-        'redeemed again',
-        'reversed',
-        'released',
-        'not done',
-        'COUPON_LOCKED',
-      ]) {
-        expect(counts[what] ?? 0, what).toBeGreaterThan(0)
-      }
-    }
+    const isWhole = SEED === undefined && RUNS >= 100
+    // A walk that never gets there proves nothing about it.
+    expect(isWhole ? ANSWERS.filter((what) => counts[what] === undefined) : []).toEqual([])
   })
 })

@@ -1,7 +1,7 @@
 /**
  * Random walks over a cluster: buyers who take, extend, redeem, release and reverse one to three coupons over several shards,
  * owners who change and end these, and a transport that delivers in any order, drops and doubles, while processes crash.
- * At the end everything is delivered, and judged by the logs alone (log-judge.ts), by what was answered, and by a replay.
+ * At the end everything is delivered, and judged by the logs alone (log-judge.ts, logs-agree.ts), by what was answered, and by a replay.
  */
 import { strict as assert } from 'node:assert'
 import { COMMAND } from '../../../protocol/commands.ts'
@@ -9,13 +9,13 @@ import { textOf } from '../../../protocol/bytes.ts'
 import { EVENT } from '../../../protocol/events.ts'
 import { type Message, MESSAGE } from '../../../protocol/messages.ts'
 import { OUTCOME } from '../../../protocol/outcomes.ts'
-import type { ShardState } from '../../../engine/domain/state.ts'
 import { SETTLED } from '../../../engine/transport/port.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
 import { couponWith, total } from '../support/samples.ts'
 import { CLUSTER_BEGIN_MS, type ClusterCall, type OnWire } from '../support/shard-cluster.ts'
-import { tablesOf } from '../support/state-image.ts'
-import { faultsOf, ShardLog } from './log-judge.ts'
+import { ShardLog } from './log-judge.ts'
+import { faultsOf } from './logs-agree.ts'
+import { imageOf, leftOf } from './stack-image.ts'
 import { type MadeId, shardOf, StackScene } from './stack-scene.ts'
 
 const LAYOUTS = [
@@ -378,33 +378,5 @@ export class ChaosWalk {
 
   private count(what: string): void {
     this.counts[what] = (this.counts[what] ?? 0) + 1
-  }
-}
-
-function leftOf({ undecided, outbox, tables }: ShardState): object {
-  return { undecided: undecided.size, outbox: outbox.size, claims: tables.claims.size }
-}
-
-function imageOf(state: ShardState): object {
-  const { holds } = state.tables
-  const stacks = [...state.stacks].map(([seq, { txnSeq, shards }]) => `${seq} ${txnSeq} ${shards.join()}`)
-  const untils = [...Array(state.couponCount).keys()].flatMap((ordinal) => {
-    const found: string[] = []
-    let row = holds.byCoupon.firstUpTo(state.tables.coupons.holds.get(ordinal), Number.POSITIVE_INFINITY)
-    for (; row >= 0; row = holds.byCoupon.nextUpTo(row, Number.POSITIVE_INFINITY)) {
-      const head = holds.head.get(row)
-      found.push(
-        `${ordinal} ${holds.untilMs.get(head)} ${holds.txnShard.get(head)}:${holds.txnSeq.get(head)} ${holds.claimSeq.get(head)}`,
-      )
-    }
-    return found.sort()
-  })
-  const { holds: rows, ...tables } = tablesOf(state)
-  return {
-    ...tables,
-    holds: [...(rows as string[])].sort(),
-    stacks: stacks.sort(),
-    untils,
-    branches: state.tables.branches.size,
   }
 }

@@ -184,7 +184,7 @@ export class StackScene {
 
 const EVENT_NAMES = Object.fromEntries(Object.entries(EVENT).map(([name, type]) => [type, name]))
 
-export function nameOfEvent(type: number): string {
+function nameOfEvent(type: number): string {
   return EVENT_NAMES[type] as string
 }
 
