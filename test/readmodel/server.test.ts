@@ -36,9 +36,14 @@ class Shop {
     return (await done(201, this.http.post('/v1/redemptions', body))).json
   }
 
+  /** As soon as the lists have reached the moment of the request: they may lag, and say so. */
   async page(path: string): Promise<Page> {
-    const { json } = await done(200, this.http.get(`/v1${path}`))
-    return json as unknown as Page
+    const untilMs = performance.now() + UNTIL_MS_MAX
+    for (;;) {
+      const { json, headers } = await done(200, this.http.get(`/v1${path}`))
+      if (headers['x-tearoff-lag-ms'] === '0') return json as unknown as Page
+      if (performance.now() > untilMs) throw new Error(`the lists are behind for ${UNTIL_MS_MAX} ms`)
+    }
   }
 
   /** All pages of a list. */
