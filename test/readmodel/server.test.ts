@@ -106,9 +106,7 @@ describe('lists of a server', () => {
     await shop.coupon('NOW', { maxUses: 9, category: 'now' })
     for (let i = 0; i < 5; i++) {
       const redemption = await shop.redeem('NOW', 'nora', `now-${i}`)
-      const reply = await done(200, shop.http.get(`/v1/redemptions?orderId=now-${i}`))
-      expect(reply.json).toEqual({ data: [redemption], nextCursor: null })
-      expect(reply.headers['x-tearoff-lag-ms']).toBe('0')
+      expect(await shop.page(`/redemptions?orderId=now-${i}`)).toEqual({ data: [redemption], nextCursor: null })
       const { json: one } = await shop.http.get('/v1/coupons/NOW')
       expect((await shop.page('/coupons?category=now')).data).toEqual([one])
     }
