@@ -137,6 +137,7 @@ export class SnapshotKeeper {
         this.failed(`${message.message} (${message.code})`)
         return
       case 'made':
+        this.endThread()
         this.isMaking = false
         this.lastRunMs = performance.now()
         this.coveredEvents = message.made.coveredEvents
@@ -150,8 +151,15 @@ export class SnapshotKeeper {
     }
   }
 
+  /** A thread that waits for its next run would keep what the last one had in memory, which is whole states. */
+  private endThread(): void {
+    void this.thread?.terminate()
+    this.thread = null
+  }
+
   private failed(reason: string): void {
     if (this.isStopped) return
+    this.endThread()
     this.isMaking = false
     this.notBeforeMs = performance.now() + RETRY_MS
     this.events.onWarning(`no snapshots were made: ${reason}; starts take longer until they are`)
