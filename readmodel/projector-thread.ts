@@ -7,12 +7,12 @@
  *
  * It may die at any time: the database is whole, checkouts do not know it. What it must never do is run beside another one.
  */
-import { constants, setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { CATCH_UP_SHARE, LIST_WAIT_MS_MAX, POLL_EVERY_MS, TIDY_MS_MAX } from './limits.ts'
 import type { FromProjector, ProjectorSettings, ToProjector } from './messages.ts'
 import { Projector } from './projector.ts'
 import type { Question } from './queries.ts'
+import { becomeIdle } from '../engine/idle-priority.ts'
 import { assert } from '../protocol/assert.ts'
 
 const port = parentPort
@@ -99,12 +99,7 @@ class Turns {
   }
 }
 
-/** On Linux priorities belong to threads; elsewhere to the whole process, which is not what is wanted. */
-function yieldToEverybody(): void {
-  if (process.platform === 'linux') setPriority(0, constants.priority.PRIORITY_LOW)
-}
-
-yieldToEverybody()
+becomeIdle()
 const turns = new Turns((workerData as ProjectorSettings).dataDir)
 port.on('message', (message: ToProjector) => {
   if (message.type === 'stop') turns.stop()

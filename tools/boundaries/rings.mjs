@@ -25,6 +25,7 @@ const AREAS = [
   { name: 'engine/routing', ring: 'shell', prefixes: ['engine/routing'] },
   { name: 'engine/supervisor', ring: 'shell', prefixes: ['engine/supervisor', 'engine/worker-entry'] },
   { name: 'engine/clock', ring: 'shell', prefixes: ['engine/clock'] },
+  { name: 'engine/idle-priority', ring: 'shell', prefixes: ['engine/idle-priority'] },
   { name: 'persistence', ring: 'shell', prefixes: ['persistence/'] },
   { name: 'gateway', ring: 'shell', prefixes: ['gateway/'] },
   { name: 'cli', ring: 'edge', prefixes: ['cli/'] },
