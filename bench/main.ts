@@ -16,25 +16,34 @@ import { WORKLOADS, type WorkloadName, type WorkloadReport } from './report/figu
 import { csvText } from './report/series.ts'
 import { failedChecks, figureTable, shortFigures } from './report/table.ts'
 import { callerSettings } from './server/product.ts'
-import { type BenchSize, FULL, SMALL, withMinutes, withSeconds } from './sizes.ts'
+import { type BenchSize, FULL, SMALL, withCoupons, withMemory, withMinutes, withSeconds } from './sizes.ts'
 import { runCeiling } from './workloads/ceiling.ts'
 import { runCheckout } from './workloads/checkout.ts'
+import { runClaimsWorkload } from './workloads/claims.ts'
+import { runCodes } from './workloads/codes.ts'
 import { runColumnsWorkload } from './workloads/columns.ts'
 import { type BenchContext, withScratch } from './workloads/context.ts'
 import { runHeld } from './workloads/held.ts'
+import { runImport } from './workloads/imports.ts'
+import { runMemory } from './workloads/memory.ts'
 import { runReadModel } from './workloads/read-model.ts'
 import { runRecovery } from './workloads/recovery.ts'
+import { runSearch } from './workloads/search.ts'
 import { runSpread } from './workloads/spread.ts'
 import { runStacked } from './workloads/stacked.ts'
 
 /** What runs when nothing is named: all but those that take minutes each. */
-const USUAL: readonly WorkloadName[] = WORKLOADS.filter((name) => name !== 'held' && name !== 'read-model')
+const LONG: readonly WorkloadName[] = ['held', 'read-model', 'search', 'claims', 'import', 'memory']
+const USUAL: readonly WorkloadName[] = WORKLOADS.filter((name) => !LONG.includes(name))
 
 interface Options {
   readonly only?: readonly WorkloadName[]
   readonly small: boolean
   readonly seconds?: number
   readonly minutes?: number
+  readonly coupons?: number
+  readonly codes?: number
+  readonly users?: number
   readonly product: string
   readonly loadTool?: LoadTool
   readonly seed: number
@@ -49,13 +58,20 @@ const RUN: Record<WorkloadName, (context: BenchContext, size: BenchSize) => Prom
   recovery: async (context, size) => await runRecovery(context, size.recovery),
   stacked: async (context, size) => await runStacked(context, size.stacked),
   'read-model': async (context, size) => await runReadModel(context, size.readModel),
+  search: async (context, size) => await runSearch(context, size.search),
+  codes: async (context, size) => await runCodes(context, size.codes),
+  memory: async (context, size) => await runMemory(context, size.memory),
+  claims: async (context, size) => await runClaimsWorkload(context, size.claims),
+  import: async (context, size) => await runImport(context, size.import),
   held: async (context, size) => await runHeld(context, size.held, size.diskSyncs),
 }
 
-function sizeFor({ small, seconds, minutes }: Options): BenchSize {
+function sizeFor({ small, seconds, minutes, coupons, codes, users }: Options): BenchSize {
   const chosen = small ? SMALL : FULL
   const withLength = seconds === undefined ? chosen : withSeconds(chosen, seconds)
-  return minutes === undefined ? withLength : withMinutes(withLength, minutes)
+  const withTime = minutes === undefined ? withLength : withMinutes(withLength, minutes)
+  const withMuch = withMemory(withTime, codes, users)
+  return coupons === undefined ? withMuch : withCoupons(withMuch, coupons)
 }
 
 async function main(workloads: readonly WorkloadName[], options: Options): Promise<boolean> {
@@ -157,6 +173,9 @@ const program = new Command('bench')
   .option('--product <file>', 'the built entry to measure', PRODUCT_ENTRY)
   .addOption(new Option('--load-tool <tool>', 'what drives the closed loops').choices(['wrk', 'autocannon']))
   .option('--minutes <n>', 'length of the held run', parsePositive)
+  .option('--coupons <n>', 'coupons of the search run', parsePositive)
+  .option('--codes <n>', 'codes of the memory run', parsePositive)
+  .option('--users <n>', 'users of the memory run', parsePositive)
   .option('--seed <n>', 'for arrivals and draws', parsePositive, 20_261_120)
   .option('--name <name>', 'name of the file of results (default: the date)', parseName)
 

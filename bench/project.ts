@@ -21,10 +21,14 @@ export const WRK_SCRIPT = join(PROJECT_ROOT, 'bench/load/checkout.lua')
 /** Entries of the bench's own child processes. */
 export const ENTRIES = {
   openLoop: join(PROJECT_ROOT, 'dist/bench/load/open-loop-main.js'),
+  createCoupons: join(PROJECT_ROOT, 'dist/bench/load/create-coupons-main.js'),
+  searchLoop: join(PROJECT_ROOT, 'dist/bench/load/search-loop-main.js'),
+  claims: join(PROJECT_ROOT, 'dist/bench/load/claims-main.js'),
   columns: join(PROJECT_ROOT, 'dist/bench/load/columns-main.js'),
   autocannon: join(PROJECT_ROOT, 'dist/bench/load/autocannon-main.js'),
   peerGateway: join(PROJECT_ROOT, 'dist/bench/peers/peer-gateway-main.js'),
   readModelOff: join(PROJECT_ROOT, 'dist/bench/server/read-model-off-main.js'),
+  eightGigabytes: join(PROJECT_ROOT, 'dist/bench/server/eight-gigabytes-main.js'),
   bareServer: join(PROJECT_ROOT, 'dist/bench/server/bare-server-main.js'),
 } as const
 

@@ -70,6 +70,37 @@ export interface ReadModelSize {
   readonly drainSeconds: number
 }
 
+export interface SearchSize {
+  /** Described separately. */
+  readonly coupons: number
+  readonly createConnections: number
+  readonly redemptionsPerSecond: number
+  readonly searchesPerSecond: number
+  readonly seconds: number
+  readonly warmupSeconds: number
+  /** Of those who redeem. */
+  readonly connections: number
+  readonly searchConnections: number
+  readonly drainSeconds: number
+}
+
+export interface ClaimsSize {
+  /** Users for as many coupons. */
+  readonly paceUsers: number
+  readonly scarceUsers: number
+  readonly scarceCoupons: number
+  /** In so many crowds, each after the locks of the one before. */
+  readonly crowds: number
+  readonly lockSeconds: number
+  readonly messagesPerFrame: number
+  readonly framesInFlight: number
+  readonly connections: number
+}
+
+export interface ImportSize {
+  readonly rows: number
+}
+
 export interface RecoverySize {
   readonly columnRows: number
   readonly rowsPerFrame: number
@@ -81,6 +112,30 @@ export interface RecoverySize {
   /** A start from a snapshot: so many rows before the only one, so many behind it. */
   readonly snapshotRows: number
   readonly tailRows: number
+}
+
+export interface CodesSize {
+  readonly codes: number
+  /** Runs by turns of codes with limits and without; each has codes of its own. */
+  readonly rounds: number
+  readonly connections: number
+  readonly secondsPerRun: number
+  readonly warmupSeconds: number
+  /** Codes made for a second of a run: more than it can redeem. */
+  readonly codesPerSecond: number
+}
+
+export interface MemorySize {
+  readonly codes: number
+  readonly users: number
+  /** The slope of memory over codes is taken from here to ten times as many. */
+  readonly slopeFrom: number
+  readonly rowsPerFrame: number
+  readonly framesInFlight: number
+  /** Rows that are encoded at a time. */
+  readonly rowsPerRun: number
+  /** Between samples of the same step. */
+  readonly sampleEveryMs: number
 }
 
 export interface PeersSize {
@@ -98,7 +153,12 @@ export interface BenchSize {
   readonly stacked: StackedSize
   readonly recovery: RecoverySize
   readonly readModel: ReadModelSize
+  readonly search: SearchSize
+  readonly claims: ClaimsSize
+  readonly import: ImportSize
   readonly held: HeldSize
+  readonly codes: CodesSize
+  readonly memory: MemorySize
   /** A bench of its own, `npm run bench:peers`. */
   readonly peers: PeersSize
   /** Appends of the raw disk measurement. */
@@ -134,6 +194,45 @@ export const FULL: BenchSize = {
   },
   stacked: { connections: [64, 256], rounds: 3, secondsPerRun: 3, warmupSeconds: 2 },
   readModel: { ratePerSecond: 10_000, rounds: 3, seconds: 30, warmupSeconds: 5, connections: 128, drainSeconds: 10 },
+  claims: {
+    paceUsers: 200_000,
+    scarceUsers: 200_000,
+    scarceCoupons: 10_000,
+    crowds: 10,
+    lockSeconds: 2,
+    messagesPerFrame: 64,
+    framesInFlight: 8,
+    connections: 2,
+  },
+  import: { rows: 1_000_000 },
+  codes: {
+    codes: 1_000_000,
+    rounds: 3,
+    connections: 128,
+    secondsPerRun: 3,
+    warmupSeconds: 2,
+    codesPerSecond: 80_000,
+  },
+  memory: {
+    codes: 10_000_000,
+    users: 5_000_000,
+    slopeFrom: 1_000_000,
+    rowsPerFrame: ROWS_PER_FRAME,
+    framesInFlight: FRAMES_IN_FLIGHT,
+    rowsPerRun: 5_000_000,
+    sampleEveryMs: 1_000,
+  },
+  search: {
+    coupons: 1_000_000,
+    createConnections: 128,
+    redemptionsPerSecond: 2_000,
+    searchesPerSecond: 50,
+    seconds: 60,
+    warmupSeconds: 5,
+    connections: 64,
+    searchConnections: 16,
+    drainSeconds: 10,
+  },
   held: {
     ratePerSecond: 10_000,
     seconds: 600,
@@ -173,6 +272,38 @@ export const SMALL: BenchSize = {
   },
   stacked: { connections: [8], rounds: 1, secondsPerRun: 1, warmupSeconds: 0 },
   readModel: { ratePerSecond: 300, rounds: 1, seconds: 2, warmupSeconds: 0.5, connections: 16, drainSeconds: 5 },
+  claims: {
+    paceUsers: 300,
+    scarceUsers: 200,
+    scarceCoupons: 20,
+    crowds: 2,
+    lockSeconds: 1,
+    messagesPerFrame: 8,
+    framesInFlight: 2,
+    connections: 2,
+  },
+  import: { rows: 500 },
+  codes: { codes: 20_000, rounds: 1, connections: 8, secondsPerRun: 1, warmupSeconds: 0, codesPerSecond: 40_000 },
+  memory: {
+    codes: 40_000,
+    users: 16_384,
+    slopeFrom: 4_000,
+    rowsPerFrame: 512,
+    framesInFlight: 4,
+    rowsPerRun: 8_192,
+    sampleEveryMs: 50,
+  },
+  search: {
+    coupons: 500,
+    createConnections: 8,
+    redemptionsPerSecond: 100,
+    searchesPerSecond: 50,
+    seconds: 2,
+    warmupSeconds: 0.5,
+    connections: 8,
+    searchConnections: 4,
+    drainSeconds: 5,
+  },
   held: {
     ratePerSecond: 300,
     seconds: 20,
@@ -206,10 +337,27 @@ export function withSeconds(size: BenchSize, seconds: number): BenchSize {
   }
 }
 
+/** The same sizes with other numbers of codes and users in memory. */
+export function withMemory(size: BenchSize, codes: number | undefined, users: number | undefined): BenchSize {
+  const { memory } = size
+  return { ...size, memory: { ...memory, codes: codes ?? memory.codes, users: users ?? memory.users } }
+}
+
+/** The same sizes with another number of coupons to search. */
+export function withCoupons(size: BenchSize, coupons: number): BenchSize {
+  return { ...size, search: { ...size.search, coupons } }
+}
+
 /** The same sizes with another length of the `held` run. */
 export function withMinutes(size: BenchSize, minutes: number): BenchSize {
   return { ...size, held: { ...size.held, seconds: minutes * 60 } }
 }
+
+/** Codes of one job of the memory run, as many as the contract allows. */
+export const CODES_PER_JOB = 5_000_000
+
+/** Longer than any run of columns there. */
+export const MEMORY_RUN_SECONDS_MAX = 100
 
 /** Every child process that is given no other limit ends after this, whatever it is doing. */
 export const CHILD_TIME_LIMIT_MS = 120_000

@@ -18,6 +18,7 @@ export interface Configuration {
   readonly shards: number
   readonly durability: 'flush' | 'relaxed'
   readonly auth: boolean
+  readonly rateLimits: boolean
   readonly uniformRefusals: boolean
   readonly orderWindowMs: number
   readonly orderBytesMax: number
@@ -45,8 +46,8 @@ export const SETTINGS = {
     'flush (on disk before the reply) or relaxed (flush within 50 ms); replicated comes with several machines',
   NATS_URL: 'not available yet',
   AUTH: 'on, or off (allowed on a loopback address only, and the default there)',
-  RATE_LIMITS: 'off; limits come with campaigns',
-  UNIFORM_REFUSALS: 'off; comes with campaigns',
+  RATE_LIMITS: 'on, or off (the default on a loopback address only)',
+  UNIFORM_REFUSALS: 'on, or off (off): callers of role checkout are told the same of all codes that cannot be used',
   ORDER_WINDOW_HOURS: 'how long orders are remembered in memory (168)',
   SNAPSHOT_EVENTS: 'new events after which snapshots are made, which keep starts short; 0 for never (1000000)',
   SNAPSHOT_MINUTES: 'minutes after which a hundredth of that is enough (60)',
@@ -87,7 +88,8 @@ export function configuration(settings: Settings): Configuration {
     shards: shardCount(settings),
     durability: durability(settings),
     auth: auth(settings, host),
-    uniformRefusals: false,
+    rateLimits: choice(settings, 'RATE_LIMITS', ['on', 'off'], isLoopback(host) ? 'off' : 'on') === 'on',
+    uniformRefusals: choice(settings, 'UNIFORM_REFUSALS', ['on', 'off'], 'off') === 'on',
     orderWindowMs: integer(settings, 'ORDER_WINDOW_HOURS', 168, 1, 24 * 366) * 3_600_000,
     orderBytesMax: totalmem() * ORDER_MEMORY_SHARE,
     snapshotEvents: integer(settings, 'SNAPSHOT_EVENTS', 1_000_000, 0, 1_000_000_000),
@@ -102,12 +104,6 @@ function refuseWhatIsMissing(settings: Settings): void {
     throw new ConfigurationError(
       'TEAROFF_NATS_URL: several machines are not available yet; leave it unset to run in one process',
     )
-  }
-  if (choice(settings, 'RATE_LIMITS', ['on', 'off'], 'off') === 'on') {
-    throw new ConfigurationError('TEAROFF_RATE_LIMITS=on is not available yet; leave it off')
-  }
-  if (choice(settings, 'UNIFORM_REFUSALS', ['on', 'off'], 'off') === 'on') {
-    throw new ConfigurationError('TEAROFF_UNIFORM_REFUSALS=on is not available yet; leave it off')
   }
 }
 

@@ -7,6 +7,8 @@
  *     tearoff demo                          a flash sale on this machine, and the proof of its outcome
  *     tearoff replay | verify | inspect     rebuild from the log and check; hold a server against it; look into it
  *     tearoff why                           decide a past request again
+ *     tearoff import                        coupons from a file, through a running server
+ *     tearoff generate | export             codes of a campaign: made, and written as CSV
  *     tearoff backup | restore              copy the log of a running server; make a data directory of a copy
  *     tearoff read-model rebuild            the database behind lists, made anew from the log
  *
@@ -17,6 +19,9 @@ import { Command, CommanderError } from 'commander'
 import { addBackupCommands } from './backup/command.ts'
 import { addDemoCommand } from './demo/command.ts'
 import { EXIT, reportFailure } from './ending.ts'
+import { addExportCommand } from './export/command.ts'
+import { addGenerateCommand } from './generate/command.ts'
+import { addImportCommand } from './import/command.ts'
 import { addInspectCommand } from './inspect/command.ts'
 import { addKeysCommand } from './keys.ts'
 import { addReadModelCommand } from './read-model/command.ts'
@@ -39,6 +44,9 @@ function program(): Command {
   )
   addKeysCommand(tearoff)
   addDemoCommand(tearoff)
+  addImportCommand(tearoff)
+  addGenerateCommand(tearoff)
+  addExportCommand(tearoff)
   addBackupCommands(tearoff)
   addReplayCommand(tearoff)
   addReadModelCommand(tearoff)

@@ -22,10 +22,14 @@ import { type Gateway, startGateway } from '../gateway/server.ts'
 import { type Deployment, DEPLOYMENT_FILE, openOrCreateDeployment, readDeployment } from '../persistence/deployment.ts'
 import { type DirectoryLock, lockDirectory } from '../persistence/directory-lock.ts'
 import { JournalError } from '../persistence/errors.ts'
+import { ImportHost } from '../imports/host.ts'
+import { WatcherHost } from '../lifecycle/watcher-host.ts'
 import { ReadModelHost } from '../readmodel/host.ts'
 import { type Configuration, configuration, type Settings } from './configuration.ts'
+import { tellDifference } from './counter-difference.ts'
 import { EXIT, type ExitCode, reportFailure } from './ending.ts'
 import { attachSessions } from './sessions.ts'
+import { watcherEvents } from './watcher-log.ts'
 
 /** How long calls are answered STORAGE_UNAVAILABLE after a failure; the rest of the grace is for getting out. */
 const FAILURE_ANSWERS_MS = FAILURE_GRACE_MS - 500
@@ -79,6 +83,8 @@ class Server {
   private engine: Engine | null = null
   private gateway: Gateway | null = null
   private readonly readModel: ReadModelHost
+  private readonly watcher: WatcherHost
+  private imports: ImportHost | null = null
   private isServing = false
   private isStopping = false
 
@@ -93,7 +99,9 @@ class Server {
           { err: error, restartMs },
           'the read model died and is started again; lists are refused meanwhile',
         ),
+      onSearchable: (entries, tookMs) => this.logger.info({ entries, tookMs: Math.round(tookMs) }, 'searchable'),
     })
+    this.watcher = new WatcherHost(chosen.dataDir, watcherEvents(this.logger))
     process.on('SIGTERM', () => this.signalled('SIGTERM'))
     process.on('SIGINT', () => this.signalled('SIGINT'))
     process.on('uncaughtException', (error) => this.end(reportFailure(error, chosen.logLevel)))
@@ -110,10 +118,12 @@ class Server {
         onSnapshots: ({ shards, events, bytes, archived }, elapsedMs) => {
           this.logger.info({ shards, events, bytes, segmentsArchived: archived.segments, elapsedMs }, 'snapshots made')
         },
+        onCounterDifference: (difference) => tellDifference(difference, this.watcher, this.logger),
         onWarning: (sentence) => this.logger.warn(sentence),
       },
     )
-    this.gateway = await this.listen(this.engine, deployment)
+    this.imports = this.importsOf(this.engine, deployment)
+    this.gateway = await this.listen(this.engine, deployment, this.imports)
     const url = `http://${host.includes(':') ? `[${host}]` : host}:${this.gateway.port}`
     const shown = { url, dataDir: resolve(dataDir), shards: deployment.shards, workers, durability }
     this.logger.info(shown, `listening on ${url}`)
@@ -123,6 +133,20 @@ class Server {
     await this.untilReady(this.engine)
     this.isServing = true
     this.readModel.start()
+    this.watcher.start()
+    await this.imports.start()
+  }
+
+  private importsOf(engine: Engine, { secret }: Deployment): ImportHost {
+    return new ImportHost({
+      dataDir: this.configuration.dataDir,
+      transport: engine.transport,
+      secret,
+      events: {
+        onEnded: (job) => this.logger.info(job, 'an import has ended'),
+        onDied: (error) => this.logger.error({ err: error }, 'an import failed inside the server'),
+      },
+    })
   }
 
   /** Ends the process, now. */
@@ -131,7 +155,7 @@ class Server {
     process.exit(code)
   }
 
-  private async listen(engine: Engine, deployment: Deployment): Promise<Gateway> {
+  private async listen(engine: Engine, deployment: Deployment, imports: ImportHost): Promise<Gateway> {
     const { host, port, durability } = this.configuration
     const health: EngineHealth = {
       ready: () => engine.isReady,
@@ -141,6 +165,7 @@ class Server {
       },
       durability,
       snapshots: () => engine.snapshotStatus,
+      reconciliation: () => engine.reconcileStatus,
       failed: () => (engine.failed === null ? null : publicReason(engine.failed)),
     }
     return await startGateway({
@@ -155,6 +180,11 @@ class Server {
       random: randomBytes,
       attachSessions: attachSessions(this.logger),
       readModel: this.readModel,
+      search: this.readModel,
+      events: this.watcher,
+      imports,
+      rateLimits: this.configuration.rateLimits,
+      uniformRefusals: this.configuration.uniformRefusals,
     })
   }
 
@@ -197,11 +227,12 @@ class Server {
   }
 
   private async stop(): Promise<void> {
+    this.imports?.stop()
     await this.gateway?.close()
-    const listsClosed = this.readModel.stop()
+    const othersClosed = Promise.all([this.readModel.stop(), this.watcher.stop()])
     // A worker that still replays hears nothing and has written nothing that the next start could not write again.
     if (this.isServing) await this.engine?.stop()
-    await listsClosed
+    await othersClosed
     this.logger.info('stopped')
     this.end(EXIT.OK)
   }

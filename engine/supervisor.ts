@@ -6,6 +6,8 @@
  */
 import { Worker } from 'node:worker_threads'
 import type { FromWorker, WorkerSettings } from './shard/messages.ts'
+import type { CounterDifference } from './shard/reconcile-compare.ts'
+import { ReconcileKeeper, type ReconcileStatus } from './shard/reconcile-keeper.ts'
 import { SnapshotKeeper, type SnapshotStatus } from './shard/snapshot-keeper.ts'
 import type { SnapshotsMade } from './shard/snapshot-maker.ts'
 import { RingConsumer, ringMemory, RingProducer } from './transport/byte-ring.ts'
@@ -48,6 +50,8 @@ export interface EngineEvents {
   readonly onFailed: (failure: EngineFailure) => void
   readonly onClockDiffered: (lane: number, gapMs: number) => void
   readonly onSnapshots: (made: SnapshotsMade, elapsedMs: number) => void
+  /** A counter of a shard is not what its log makes. Nothing was changed. */
+  readonly onCounterDifference: (difference: CounterDifference) => void
   /** Nothing is lost: a sentence for the log. */
   readonly onWarning: (sentence: string) => void
 }
@@ -74,6 +78,7 @@ export class Engine {
   private readonly threads: readonly LaneThread[]
   private readonly events: EngineEvents
   private readonly snapshots: SnapshotKeeper
+  private readonly reconciliation: ReconcileKeeper
   private rolling: { lanes: number; resolve: () => void } | null = null
   private readonly startedMs = performance.now()
   private readyMs = 0
@@ -105,6 +110,16 @@ export class Engine {
       { dataDir: settings.dataDir, events: settings.snapshotEvents, everyMs: settings.snapshotEveryMs },
       { roll: () => this.roll(), onMade: events.onSnapshots, onWarning: events.onWarning },
     )
+    this.reconciliation = new ReconcileKeeper(
+      { dataDir: settings.dataDir },
+      {
+        ask: (id, shard, question) => {
+          this.threads[laneOfShard[shard] ?? 0]?.worker.postMessage({ type: 'count', id, shard, question })
+        },
+        onDifference: events.onCounterDifference,
+        onWarning: events.onWarning,
+      },
+    )
     this.threads = memories.map((memory, lane) => this.startWorker(settings, workers, lane, memory))
   }
 
@@ -133,9 +148,14 @@ export class Engine {
     return this.snapshots.status
   }
 
+  get reconcileStatus(): ReconcileStatus {
+    return this.reconciliation.status
+  }
+
   /** Flushes what was handed over, closes the journals, ends the threads. No call may be made any more. */
   async stop(): Promise<void> {
     this.isStopping = true
+    this.reconciliation.stop()
     await this.snapshots.stop()
     const stopped = new Promise<void>((resolve) => {
       this.resolveStopped = resolve
@@ -201,6 +221,7 @@ export class Engine {
           this.beginSnapshots()
           for (const { worker } of this.threads) worker.postMessage({ type: 'serve' })
           this.resolveStarted()
+          this.reconciliation.start()
         }
         return
       case 'grown':
@@ -209,6 +230,9 @@ export class Engine {
         return
       case 'rolled':
         if (this.rolling !== null && --this.rolling.lanes === 0) this.rolling.resolve()
+        return
+      case 'counters':
+        this.reconciliation.answered(message.id, message.answer)
         return
       case 'warned':
         this.events.onWarning(message.sentence)

@@ -5,7 +5,7 @@
  * of them coordinates, and hears of codes that cannot exist too, since its answer says of each what is the matter.
  */
 import { type CheckoutInput, decodeRedeem, decodeReserve, decodeValidate } from './decode-checkout.ts'
-import type { AnswerSink, Operation, OperationInput, OperationPorts } from './operations.ts'
+import type { AnswerSink, CallGate, Operation, OperationInput, OperationPorts } from './operations.ts'
 import type { Problem } from './problem.ts'
 import { redemptionText, reservationText, type ShardsOfCodes, validatedText, verdictsText } from './render-checkout.ts'
 import { answerOf, refusalProblem, ShardCall } from './shard-call.ts'
@@ -14,7 +14,7 @@ import type { Router } from '../engine/routing.ts'
 import { codeFault } from '../protocol/codes.ts'
 import { type CheckoutCommand, COMMAND, type CouponRef, NO_SHARD } from '../protocol/commands.ts'
 import { formatId } from '../protocol/ids.ts'
-import { OUTCOME, type Outcome, type Refused } from '../protocol/outcomes.ts'
+import { OUTCOME, type Outcome, type Refused, type Verdict } from '../protocol/outcomes.ts'
 
 type CheckoutType = CheckoutCommand['type']
 
@@ -36,6 +36,14 @@ class CodesCall extends ShardCall {
     else this.send(coordinatorOf(shards), { type: COMMAND.STACK, shards, call })
   }
 
+  protected override get isAboutCodes(): boolean {
+    return true
+  }
+
+  protected override shardOfVerdict(_shard: number, index: number): number {
+    return typeof this.shards === 'number' ? this.shards : (this.shards[index] as number)
+  }
+
   /** For a command that stands in the writer already. */
   beginWritten(shard: number): void {
     const { transport, writer } = this.ports
@@ -53,7 +61,9 @@ class CodesCall extends ShardCall {
         return
       }
       case OUTCOME.VALIDATED: {
-        this.answer(answerOf(200, validatedText(this.shards, this.codes, outcome.verdicts, outcome.price)))
+        const answer = answerOf(200, validatedText(this.shards, this.codes, outcome.verdicts, outcome.price))
+        answer.wrongCodes = wrongCodesIn(outcome.verdicts)
+        this.answer(answer)
         return
       }
       case OUTCOME.RESERVATION: {
@@ -78,7 +88,15 @@ function refusalOfCodes(shards: ShardsOfCodes, codes: readonly string[], outcome
     ...refusalProblem(outcome),
     coupon: codes[place] ?? null,
     couponsJson: outcome.verdicts === null ? null : verdictsText(shards, codes, outcome.verdicts),
+    ...(outcome.verdicts === null ? {} : { wrongCodes: wrongCodesIn(outcome.verdicts) }),
   }
+}
+
+/** Codes that do not exist. */
+function wrongCodesIn(verdicts: readonly Verdict[]): number {
+  let count = 0
+  for (let i = 0; i < verdicts.length; i++) if ((verdicts[i] as Verdict).refusal === 'COUPON_NOT_FOUND') count++
+  return count
 }
 
 export function checkoutCommand(
@@ -110,9 +128,17 @@ function operation(name: string, type: CheckoutType, decode: (body: unknown) => 
       const decoded = decode(input.body)
       new CodesCall(ports, sink, decoded.codes, shardsOf(ports.router, decoded.codes)).begin(type, decoded)
     },
-    startBytes(ports: OperationPorts, scanner: CheckoutScanner, bytes: Uint8Array, sink: AnswerSink): boolean {
+    startBytes(
+      ports: OperationPorts,
+      scanner: CheckoutScanner,
+      bytes: Uint8Array,
+      sink: AnswerSink,
+      gate: CallGate | null,
+    ): boolean {
       if (!scanner.scan(type, bytes, ports.writer)) return false
-      new CodesCall(ports, sink, [scanner.code], scanner.shard).beginWritten(scanner.shard)
+      const found = gate === null ? null : gate.admit(scanner.userId())
+      if (found !== null) sink.refused(found, '')
+      else new CodesCall(ports, sink, [scanner.code], scanner.shard).beginWritten(scanner.shard)
       return true
     },
   }

@@ -17,12 +17,24 @@ export interface SnapshotFigures {
   readonly archiveBytes: number | null
 }
 
+export interface ReconcileFigures {
+  /** When the last round of comparing counters with the log ended; null: none yet. */
+  readonly endedAtMs: number | null
+  readonly countersCompared: number
+  /** So many rounds see every counter; null: not known yet. */
+  readonly roundsForAll: number | null
+  readonly differences: number
+  /** null: none was found since the start. */
+  readonly lastDifferenceAtMs: number | null
+}
+
 export interface EngineHealth {
   /** Replay is done and shards take commands. */
   ready(): boolean
   progress(): ReplayProgress
   readonly durability: 'flush' | 'relaxed'
   snapshots(): SnapshotFigures
+  reconciliation(): ReconcileFigures
   /** Why the process is about to stop, as a sentence; null: it is not. */
   failed(): string | null
 }

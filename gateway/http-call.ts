@@ -13,15 +13,19 @@
  */
 import type { HttpResponse } from 'uWebSockets.js'
 import { ANYBODY, type Caller } from './authenticate.ts'
+import { CheckoutVisit, userOfBody, userOfQuery } from './checkout-guard.ts'
 import { BadField } from './decode-fields.ts'
+import type { EventStream } from './event-streams.ts'
+import { HttpBody } from './http-body.ts'
 import type { HttpServices } from './http-services.ts'
+import type { ReceivedFile } from './import-call.ts'
 import { startKeyedOperation } from './idempotency.ts'
 import { BODY_BYTES_MAX, BODY_DRAIN_BYTES_MAX, OVERLOADED_RETRY_AFTER_S } from './limits.ts'
 import type { RouteMeter } from './meters.ts'
-import type { Answer, AnswerSink, OperationInput } from './operations.ts'
-import { invalid, type Problem, problem, problemBody } from './problem.ts'
+import type { Answer, AnswerSink, OperationInput, OperationPorts, StreamHead } from './operations.ts'
+import { invalid, type Problem, problem, problemBody, wrongCodesOf } from './problem.ts'
 import { parseBody } from './read-body.ts'
-import type { Route } from './routes.ts'
+import { isCheckoutCall, type Route } from './routes.ts'
 import { startFromBytes, startOperation } from './start-operation.ts'
 import { statusLine } from './status-lines.ts'
 
@@ -42,6 +46,7 @@ export class HttpCall implements AnswerSink, OperationInput {
   /** `Idempotency-Key`; '' where there was none or it is not looked at. */
   key = ''
   caller: Caller = ANYBODY
+  received: ReceivedFile | undefined = undefined
   /** `traceparent` of the request; '' where there was none. */
   trace = ''
   private readonly services: HttpServices
@@ -55,6 +60,10 @@ export class HttpCall implements AnswerSink, OperationInput {
   private res: HttpResponse | null
   /** An operation is under way and was counted. */
   private isEntered = false
+  /** null: no checkout call. */
+  private visit: CheckoutVisit | null = null
+  /** The answer is a stream, which has the response now. */
+  private stream: EventStream | HttpBody | null = null
   private pieces: Buffer[] | null = null
   private bodyBytes = 0
   private isTooLarge = false
@@ -68,6 +77,7 @@ export class HttpCall implements AnswerSink, OperationInput {
 
   /** The client went away. */
   aborted(): void {
+    this.stream?.aborted()
     if (this.res === null) return
     this.res = null
     this.dropPieces()
@@ -124,9 +134,15 @@ export class HttpCall implements AnswerSink, OperationInput {
     this.isEntered = true
     this.begunMs = this.services.nowMs()
     const isKeyed = this.key !== ''
+    const denied = this.enter()
+    if (denied !== null) {
+      this.refused(denied, '')
+      return
+    }
     if (bytes !== null) {
-      const { ports, scanner } = this.services
-      if (!isKeyed && startFromBytes(this.route.operation, ports, this.caller, scanner, bytes, this)) return
+      const { scanner } = this.services
+      const ports = this.ports()
+      if (!isKeyed && startFromBytes(this.route.operation, ports, this.caller, scanner, bytes, this, this.visit)) return
       try {
         this.body = parseBody(bytes)
       } catch (error) {
@@ -135,18 +151,78 @@ export class HttpCall implements AnswerSink, OperationInput {
         return
       }
     }
-    if (isKeyed) this.startKeyed()
-    else startOperation(this.route.operation, this.services.ports, this, this)
+    const found = this.visit?.admit(userOfBody(this.body) ?? userOfQuery(this.query)) ?? null
+    if (found !== null) this.refused(found, '')
+    else if (isKeyed) this.startKeyed()
+    else startOperation(this.route.operation, this.ports(), this, this)
+  }
+
+  /** Answers with a stream, for as long as it lasts. */
+  streams(stream: EventStream): void {
+    const { res } = this
+    if (res === null) return
+    this.res = null
+    this.stream = stream
+    this.meter.count(200, 0)
+    stream.begin(res, this.ownRequestId())
+  }
+
+  private ports(): OperationPorts {
+    const { ports, uniformPorts } = this.services
+    return this.visit?.isUniform === true ? uniformPorts : ports
+  }
+
+  /** A checkout call comes past the guard. null: it may go on. */
+  private enter(): Problem | null {
+    const { res } = this
+    const { guard } = this.services
+    if (!isCheckoutCall(this.route.operation) || res === null) return null
+    this.visit = new CheckoutVisit(guard, this.caller)
+    return guard.limits === null ? null : this.visit.enter(guard.limits, guard.address(res.getRemoteAddress()))
+  }
+
+  /** The answer says of so many codes that they do not exist. A problem is told instead. */
+  private wrongCodes(count: number): Problem | null {
+    const { res, visit } = this
+    if (visit === null || count === 0) return null
+    return visit.wrongCodes(count, res === null ? null : this.services.guard.address(res.getRemoteAddress()))
   }
 
   private startKeyed(): void {
     const { route, services } = this
     this.requestId = services.requestIds.next()
     const key = { text: this.key, pointer: null, requestId: this.requestId }
-    startKeyedOperation(route.operation, services.ports, this, key, this)
+    startKeyedOperation(route.operation, this.ports(), this, key, this)
+  }
+
+  /** Answers with a body that is written piece by piece; the call is under way until its end. */
+  streamed(head: StreamHead): HttpBody | null {
+    const { res } = this
+    if (res === null) {
+      this.settleMeters(STATUS_ABORTED)
+      return null
+    }
+    this.res = null
+    const body = new HttpBody(res, head, this.ownRequestId(), () => this.settleMeters(200))
+    this.stream = body
+    return body
   }
 
   answered(answer: Answer): void {
+    const wrong = answer.wrongCodes ?? 0
+    if (wrong === 0 || this.visit === null) {
+      this.answer(answer)
+      return
+    }
+    const found = this.wrongCodes(wrong)
+    const kept = this.visit.isUniform ? { ...answer, position: '' } : answer
+    this.visit.tellWrong(() => {
+      if (found === null) this.answer(kept)
+      else this.refuse(found, '', this.services.isStopping())
+    })
+  }
+
+  private answer(answer: Answer): void {
     let headers = this.ownRequestId()
     if (answer.status !== 204) headers += '\r\ncontent-type: application/json'
     if (answer.position !== '') headers += `\r\nx-tearoff-position: ${answer.position}`
@@ -158,7 +234,14 @@ export class HttpCall implements AnswerSink, OperationInput {
   }
 
   refused(found: Problem, position: string): void {
-    this.refuse(found, position, this.services.isStopping())
+    const wrong = wrongCodesOf(found)
+    if (wrong === 0 || this.visit === null) {
+      this.refuse(found, position, this.services.isStopping())
+      return
+    }
+    const limited = this.wrongCodes(wrong)
+    const isSilent = limited !== null || this.visit.isUniform
+    this.visit.tellWrong(() => this.refuse(limited ?? found, isSilent ? '' : position, this.services.isStopping()))
   }
 
   private refuse(found: Problem, position: string, closes: boolean): void {
@@ -182,18 +265,24 @@ export class HttpCall implements AnswerSink, OperationInput {
    * the value of the header that carries them all.
    */
   private end(status: number, body: string, headers: string, closes: boolean): void {
-    const { res, services } = this
+    const { res } = this
+    const all = this.visit === null ? headers : headers + this.visit.fields()
     this.res = null
     if (res !== null) {
       res.cork(() => {
-        res.writeStatus(statusLine(status)).writeHeader('x-request-id', headers)
+        res.writeStatus(statusLine(status)).writeHeader('x-request-id', all)
         // A 204 has no length. Without arguments: a missing length is printed as 2^63 where it is passed as undefined.
         if (status === 204 && !closes) res.endWithoutBody()
         else res.end(body, closes)
       })
     }
+    this.settleMeters(res === null ? STATUS_ABORTED : status)
+  }
+
+  private settleMeters(status: number): void {
+    const { services } = this
     const tookMs = this.begunMs === 0 ? 0 : services.nowMs() - this.begunMs
-    this.meter.count(res === null ? STATUS_ABORTED : status, tookMs)
+    this.meter.count(status, tookMs)
     if (tookMs >= services.slowMs) services.report.slow(this.route.operation.name, status, tookMs, this.trace)
     if (!this.isEntered) return
     this.isEntered = false

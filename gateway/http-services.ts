@@ -2,6 +2,8 @@
  * What every HTTP call shares: ports, bounds, meters, the log. One object a gateway.
  */
 import type { Admission } from './admission.ts'
+import type { CheckoutGuard } from './checkout-guard.ts'
+import type { EventStreams } from './event-streams.ts'
 import type { Report } from './log.ts'
 import type { OperationPorts } from './operations.ts'
 import type { RequestIds } from './request-ids.ts'
@@ -9,8 +11,13 @@ import type { CheckoutScanner } from './scan-checkout.ts'
 
 export interface HttpServices {
   readonly ports: OperationPorts
+  /** The same for a caller whose refusals are uniform. */
+  readonly uniformPorts: OperationPorts
   readonly scanner: CheckoutScanner
   readonly admission: Admission
+  readonly guard: CheckoutGuard
+  /** null: there is no feed of events. */
+  readonly streams: EventStreams | null
   readonly requestIds: RequestIds
   readonly report: Report
   /** Monotonic. */

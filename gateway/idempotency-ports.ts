@@ -12,7 +12,13 @@ import { COMMAND } from '../protocol/commands.ts'
 
 /** `operation` is the name, 16 bytes that are nobody else's. */
 export function portsOfOperation(ports: OperationPorts, operation: Bytes): OperationPorts {
-  return { ...ports, transport: new KeyedTransport(ports.transport, operation), random: randomOf(operation) }
+  const { transport } = ports
+  return {
+    ...ports,
+    transport: new KeyedTransport(transport, operation),
+    plainTransport: transport,
+    random: randomOf(operation),
+  }
 }
 
 /**
@@ -29,6 +35,13 @@ const NAMED: ReadonlySet<number> = new Set([
   COMMAND.CHANGE_COUPON,
   COMMAND.SWITCH_COUPON,
   COMMAND.GET_COUPON,
+  COMMAND.GET_CAMPAIGN,
+  COMMAND.CREATE_CAMPAIGN,
+  COMMAND.CHANGE_CAMPAIGN,
+  COMMAND.SWITCH_CAMPAIGN,
+  COMMAND.CLAIM,
+  COMMAND.START_JOB,
+  COMMAND.END_JOB,
 ])
 
 /** For one command at a time: the transport copies before its `call` returns. */

@@ -30,6 +30,15 @@ const KEYED: ReadonlySet<string> = new Set<OperationName>([
   'extendCoupon',
   'expireCoupon',
   'lockCoupon',
+  'createCampaign',
+  'patchCampaign',
+  'disableCampaign',
+  'enableCampaign',
+  'claimCoupon',
+  'generateCoupons',
+  'createCodes',
+  'cancelJob',
+  'importCoupons',
 ])
 
 const NAME_BYTES = 16

@@ -36,14 +36,48 @@ export const PRIORITY_MAX = 1_000_000
 /** Items of one page of a list. */
 export const LIST_LIMIT_MAX = 200
 export const LIST_LIMIT_DEFAULT = 50
+/** What somebody types to search, in units of UTF-16. */
+export const SEARCH_TERM_LENGTH_MAX = 200
 
 export const TTL_SECONDS_MAX = 3_600
 export const TTL_SECONDS_DEFAULT = 300
+
+/** How long a claimed coupon is kept. */
+export const LOCK_SECONDS_MAX = 3_600
+export const LOCK_SECONDS_DEFAULT = 300
+/** Share of a campaign's limit that is left when operators are told. */
+export const LOW_STOCK_DEFAULT = 0.1
+/** The longest name in the IANA database has 32 letters. */
+export const TIMEZONE_LENGTH_MAX = 64
+/** Rules of campaigns that claims are answered with, kept as text; beyond, all are made anew. */
+export const CLAIM_RULES_KEPT_MAX = 1_024
 
 /** Letters of a generated code: 32^10 of them, about 10^15. */
 export const GENERATED_CODE_LENGTH = 10
 /** Generated codes that may turn out to be taken before the call gives up with CODE_TAKEN. */
 export const GENERATED_CODE_TRIES = 5
+/** Letters of codes made in bulk, those of their prefix included. */
+export const CODE_LENGTH_MIN = 8
+export const CODE_LENGTH_MAX = 16
+/** Users that one job makes codes for; what they may take together is the narrower bound. */
+export const JOB_USERS_MAX = 100_000
+/** Beyond it INVALID_REQUEST, which says how many fit: the event that begins a job stays below 256 KiB. */
+export const JOB_USERS_BYTES_MAX = 245_760
+/** Coupons that one call makes and answers with; beyond, it answers with its job. */
+export const GENERATED_AT_ONCE_MAX = 1_000
+/** The same where they are longer together, as text. */
+export const GENERATE_BYTES_MAX = 4 * 1_048_576
+/** How long such a call waits for jobs before its own; and the pauses in between, which double. */
+export const GENERATE_WAIT_MS_MAX = 10_000
+export const GENERATE_PAUSE_FIRST_MS = 2
+export const GENERATE_PAUSE_MS_MAX = 100
+
+/** Exports of codes at one time; beyond, OVERLOADED. */
+export const EXPORTS_MAX = 16
+/** Codes that one page of an export asks a shard for: some milliseconds of its time. */
+export const EXPORT_PAGE_CODES = 4_096
+/** The same of codes that were made one by one, which are asked for so. */
+export const EXPORT_ALONE_PAGE = 200
 
 /**
  * How long a call waits for another one with its key that is under way, or for room to log its answer, before it ends as

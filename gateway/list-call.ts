@@ -6,7 +6,7 @@
  *
  * Lists are for people and reports, so promises are good enough here.
  */
-import { positionText } from './json-text.ts'
+import { positionText, quoted } from './json-text.ts'
 import { cursorText, type ListKind } from './list-query.ts'
 import type { AnswerSink, OperationPorts } from './operations.ts'
 import { type Problem, problem } from './problem.ts'
@@ -26,7 +26,17 @@ export interface Page {
   readonly lagMs: number
 }
 
-const UNAVAILABLE = problem('SHARD_UNAVAILABLE', 'nothing was done; lists cannot be read now, everything else can')
+export interface FinishedPage {
+  readonly data: readonly string[]
+  /** null: there is nothing more. */
+  readonly cursor: string | null
+  readonly lagMs: number
+}
+
+export const LISTS_UNAVAILABLE = problem(
+  'SHARD_UNAVAILABLE',
+  'nothing was done; lists cannot be read now, everything else can',
+)
 
 /** A shard could not be asked, or the call ends otherwise with a problem. */
 class Refusal extends Error {
@@ -49,13 +59,23 @@ export class ListCall {
 
   /** Answers with the page that `work` makes. What it throws ends the call. */
   run(kind: ListKind, work: (readModel: ReadModel) => Promise<Page>): void {
+    this.runWhole(async (readModel) => {
+      const { data, next, lagMs } = await work(readModel)
+      return { data, cursor: next === null ? null : cursorText(kind, next), lagMs }
+    })
+  }
+
+  /** The same for a list whose cursors are of more than one kind. */
+  runWhole(work: (readModel: ReadModel) => Promise<FinishedPage>): void {
     const { readModel } = this.ports
-    if (readModel === undefined) {
-      this.sink.refused(UNAVAILABLE, '')
-      return
-    }
-    work(readModel).then(
-      (page) => this.answer(kind, page),
+    if (readModel === undefined) this.sink.refused(LISTS_UNAVAILABLE, '')
+    else this.finish(work(readModel))
+  }
+
+  /** Answers with a page whose cursor is a text already. */
+  finish(finished: Promise<FinishedPage>): void {
+    finished.then(
+      (page) => this.answer(page),
       (error: unknown) => this.fail(error),
     )
   }
@@ -69,6 +89,15 @@ export class ListCall {
     return { data: [], next: null, lagMs: readModel.lagMs() ?? 0 }
   }
 
+  nothingAtAll(readModel: ReadModel): FinishedPage {
+    return { data: [], cursor: null, lagMs: readModel.lagMs() ?? 0 }
+  }
+
+  /** When a shard that was asked judged last, by its clock. */
+  judgedAtMs(shard: number): number {
+    return this.positions.get(shard)?.timeMs ?? 0
+  }
+
   /** Asks a shard. Throws where it cannot answer. */
   async ask(shard: number, command: Command<string>): Promise<Outcome> {
     const { writer, transport } = this.ports
@@ -79,16 +108,19 @@ export class ListCall {
     })
   }
 
-  private answer(kind: ListKind, { data, next, lagMs }: Page): void {
-    const cursor = next === null ? 'null' : `"${cursorText(kind, next)}"`
+  private answer({ data, cursor, lagMs }: FinishedPage): void {
     const positions = [...this.positions.values()].sort((a, b) => a.shard - b.shard)
     const position = positions.map(({ shard, seq, timeMs }) => positionText(shard, seq, timeMs)).join(', ')
-    this.sink.answered({ ...answerOf(200, `{"data":[${data.join(',')}],"nextCursor":${cursor}}`), position, lagMs })
+    this.sink.answered({
+      ...answerOf(200, `{"data":[${data.join(',')}],"nextCursor":${cursor === null ? 'null' : quoted(cursor)}}`),
+      position,
+      lagMs,
+    })
   }
 
   private fail(error: unknown): void {
     if (error instanceof Refusal) this.sink.refused(error.found, '')
-    else if (error instanceof ReadModelUnavailable) this.sink.refused(UNAVAILABLE, '')
+    else if (error instanceof ReadModelUnavailable) this.sink.refused(LISTS_UNAVAILABLE, '')
     else {
       this.sink.refused(problem('INTERNAL_ERROR', 'the list could not be made'), '')
       this.ports.failed(error)

@@ -2,13 +2,14 @@
  * `GET /coupons` and the history of one coupon.
  */
 import { quoted, timeText } from './json-text.ts'
+import { couponsOfCampaign } from './list-campaign-coupons.ts'
 import { ListCall, type Page } from './list-call.ts'
 import { decodeCouponsQuery, decodeHistoryQuery, LIST_KINDS } from './list-query.ts'
 import type { Operation } from './operations.ts'
 import { couponOfPathNotFound } from './problem.ts'
 import type { HistoryItem, PageRange, ReadModel } from './read-model.ts'
 import { refusalOfPath } from './shard-call.ts'
-import { type CouponTarget, couponTarget } from './target.ts'
+import { campaignTarget, type CouponTarget, couponTarget } from './target.ts'
 import { COMMAND } from '../protocol/commands.ts'
 import { currencyName } from '../protocol/currency.ts'
 import { formatId } from '../protocol/ids.ts'
@@ -18,11 +19,19 @@ export const listCoupons: Operation = {
   name: 'listCoupons',
   roles: ['marketing'],
   start(ports, input, sink) {
-    const { filter, campaignId, range, kind } = decodeCouponsQuery(input.query)
+    const query = decodeCouponsQuery(input.query)
+    const { filter, campaignId, range, kind } = query
     const call = new ListCall(ports, sink)
+    if (campaignId !== null) {
+      const campaign = campaignTarget(ports.router, campaignId)
+      call.runWhole(async (readModel) => {
+        return campaign === null
+          ? call.nothingAtAll(readModel)
+          : await couponsOfCampaign(call, readModel, campaign, query)
+      })
+      return
+    }
     call.run(kind, async (readModel) => {
-      // There are no campaigns yet, so nothing belongs to one.
-      if (campaignId !== null) return call.nothing(readModel)
       const { items, next, lagMs } = await readModel.coupons(filter, range)
       return { data: items, next, lagMs }
     })

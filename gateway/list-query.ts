@@ -18,6 +18,9 @@ export const LIST_KINDS = {
   history: 'h',
   redemptions: 'r',
   reservations: 's',
+  campaigns: 'c',
+  campaignCoupons: 'm',
+  campaignCodes: 'k',
 } as const
 export type ListKind = (typeof LIST_KINDS)[keyof typeof LIST_KINDS]
 
@@ -27,7 +30,7 @@ const CURSOR = /^([a-z])([0-9a-z]{1,11})-([0-9a-z]{1,11})$/
 type Values = ReadonlyMap<string, string>
 
 /** The parameters of a query, each at most once, none but these and those of every list. */
-function valuesOf(query: string, names: readonly string[]): Values {
+export function valuesOf(query: string, names: readonly string[]): Values {
   const values = new Map<string, string>()
   for (const [key, value] of new URLSearchParams(query)) {
     if (!names.includes(key) && key !== 'limit' && key !== 'cursor') unknownField('', key)
@@ -37,16 +40,24 @@ function valuesOf(query: string, names: readonly string[]): Values {
   return values
 }
 
-function maybe<Value>(values: Values, name: string, decode: (value: string, pointer: string) => Value): Value | null {
+export function maybe<Value>(
+  values: Values,
+  name: string,
+  decode: (value: string, pointer: string) => Value,
+): Value | null {
   const value = values.get(name)
   return value === undefined ? null : decode(value, `/${name}`)
 }
 
 function rangeOf(values: Values, kind: ListKind): PageRange {
   return {
-    limit: maybe(values, 'limit', limitAt) ?? LIST_LIMIT_DEFAULT,
+    limit: limitOf(values),
     after: maybe(values, 'cursor', (value, pointer) => pageEndAt(value, pointer, kind)),
   }
+}
+
+export function limitOf(values: Values): number {
+  return maybe(values, 'limit', limitAt) ?? LIST_LIMIT_DEFAULT
 }
 
 function limitAt(value: string, pointer: string): number {
@@ -66,7 +77,7 @@ function pageEndAt(value: string, pointer: string, kind: ListKind): PageEnd {
   return end
 }
 
-function nameAt(value: string, pointer: string): string {
+export function nameAt(value: string, pointer: string): string {
   return textAt(value, pointer, NAME_LENGTH_MAX)
 }
 
@@ -76,6 +87,8 @@ export interface CouponsQuery {
   readonly campaignId: string | null
   readonly range: PageRange
   readonly kind: ListKind
+  /** Of a campaign: the ordinal from which on its codes are wanted; null: its coupons from the place of the range on. */
+  readonly codesFrom: number | null
 }
 
 const COUPON_PARAMETERS = [
@@ -100,9 +113,22 @@ export function decodeCouponsQuery(query: string): CouponsQuery {
     expiresBeforeMs: maybe(values, 'expiresBefore', timeAt),
     expiresAfterMs: maybe(values, 'expiresAfter', timeAt),
   }
+  const campaignId = maybe(values, 'campaignId', nameAt)
   const isByEnd = filter.expiresBeforeMs !== null || filter.expiresAfterMs !== null
-  const kind = isByEnd ? LIST_KINDS.couponsByEnd : LIST_KINDS.newestCoupons
-  return { filter, campaignId: maybe(values, 'campaignId', nameAt), range: rangeOf(values, kind), kind }
+  const kind = campaignId === null ? (isByEnd ? LIST_KINDS.couponsByEnd : LIST_KINDS.newestCoupons) : kindWithin(values)
+  const range = rangeOf(values, kind)
+  const codesFrom = kind === LIST_KINDS.campaignCodes ? (range.after?.[0] ?? 0) : null
+  return { filter, campaignId, range, kind, codesFrom }
+}
+
+/** The list of a campaign has two parts, and its cursor says in which it goes on. */
+function kindWithin(values: Values): ListKind {
+  const isInCodes = values.get('cursor')?.startsWith(LIST_KINDS.campaignCodes) === true
+  return isInCodes ? LIST_KINDS.campaignCodes : LIST_KINDS.campaignCoupons
+}
+
+export function decodeCampaignsQuery(query: string): PageRange {
+  return rangeOf(valuesOf(query, []), LIST_KINDS.campaigns)
 }
 
 export function decodeHistoryQuery(query: string): PageRange {

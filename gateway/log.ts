@@ -6,6 +6,7 @@
  * below is the second net, for whatever is logged with an object of the protocol in it.
  */
 import { type DestinationStream, type Logger, pino } from 'pino'
+import type { Guesser } from './guessing.ts'
 import type { Problem } from './problem.ts'
 
 const SECRET_FIELDS = ['code', 'codes', 'userId', 'userIds', 'orderId', 'orderIds', 'lockedBy', 'authorization', 'body']
@@ -49,6 +50,11 @@ export class Report {
   slow(operation: string, status: number, tookMs: number, trace: string): void {
     if (!this.mayWrite()) return
     this.logger.warn({ operation, status, tookMs: Math.round(tookMs), ...traceId(trace) }, 'call was slow')
+  }
+
+  /** Who it is stands in the feed of events, not here. */
+  guessing({ by, moreThan, windowSeconds }: Guesser): void {
+    if (this.mayWrite()) this.logger.warn({ by, moreThan, windowSeconds }, 'somebody guesses codes')
   }
 
   /** An error that no client caused: a fault of this program. */

@@ -2,9 +2,11 @@
  * What `/metrics` shows: calls (see `meters.ts`), what is under way, the process, and the size of every shard, asked for at
  * the moment of the scrape. A shard that answers late is left out of that scrape, never shown with an old figure.
  */
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
+import type { CheckoutGuard } from './checkout-guard.ts'
 import { DESCRIBE_SHARDS_MS_MAX } from './limits.ts'
 import { metersText, type RouteMeter } from './meters.ts'
+import type { EventFeed } from './event-feed.ts'
 import type { EngineHealth } from './health.ts'
 import type { ReadModel } from './read-model.ts'
 import { type ReplyHandler, SETTLED, type Settled, type ShardTransport } from '../engine/transport/port.ts'
@@ -53,6 +55,46 @@ export class Metrics {
     })
   }
 
+  /** Labels name quotas and kinds, never a user or an address. */
+  showGuard({ limits, guessing }: CheckoutGuard): void {
+    const { registry } = this
+    counter(registry, 'tearoff_wrong_codes_total', 'Codes of checkout calls that do not exist.', [], () => [
+      [{}, guessing.wrongCodes],
+    ])
+    counter(registry, 'tearoff_guessing_total', 'Users and addresses found guessing codes.', ['by'], () =>
+      Object.entries(guessing.found).map(([by, count]) => [{ by }, count]),
+    )
+    if (limits === null) return
+    counter(registry, 'tearoff_rate_limited_total', 'Calls refused by a quota.', ['quota'], () =>
+      [...limits.refused].map(([quota, count]) => [{ quota }, count]),
+    )
+  }
+
+  showEvents(feed: EventFeed): void {
+    counter(this.registry, 'tearoff_events_total', 'Events found for the feed since the start.', ['type'], () =>
+      [...feed.counts].map(([type, count]) => [{ type }, count]),
+    )
+  }
+
+  showReconciliation(health: EngineHealth): void {
+    const { registry } = this
+    gauge(registry, 'tearoff_reconcile_timestamp_seconds', 'When counters were last compared with the log.', () =>
+      seconds(health.reconciliation().endedAtMs),
+    )
+    gauge(registry, 'tearoff_reconcile_rounds_for_all', 'Rounds of comparison that see every counter.', () => {
+      return health.reconciliation().roundsForAll ?? Number.NaN
+    })
+    counter(registry, 'tearoff_reconcile_counters_total', 'Counters compared with the log.', [], () => [
+      [{}, health.reconciliation().countersCompared],
+    ])
+    counter(registry, 'tearoff_counter_differences_total', 'Counters that were not what the log makes.', [], () => [
+      [{}, health.reconciliation().differences],
+    ])
+    gauge(registry, 'tearoff_counter_difference_timestamp_seconds', 'When the last of them was found.', () =>
+      seconds(health.reconciliation().lastDifferenceAtMs),
+    )
+  }
+
   async text(): Promise<string> {
     const shards = await describeShards(this.transport)
     for (const shardGauge of this.shardGauges) shardGauge.show(shards)
@@ -71,6 +113,26 @@ function gauge(registry: Registry, name: string, help: string, read: () => numbe
     registers: [registry],
     collect() {
       made.set(read())
+    },
+  })
+}
+
+/** A counter that somebody else counts. */
+function counter(
+  registry: Registry,
+  name: string,
+  help: string,
+  labelNames: readonly string[],
+  read: () => readonly (readonly [Record<string, string>, number])[],
+): void {
+  const made = new Counter({
+    name,
+    help,
+    labelNames,
+    registers: [registry],
+    collect() {
+      made.reset()
+      for (const [labels, count] of read()) made.inc(labels, count)
     },
   })
 }

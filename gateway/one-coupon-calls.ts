@@ -8,7 +8,7 @@ import type { AnswerSink, Operation, OperationInput, OperationPorts } from './op
 import { couponOfPathNotFound } from './problem.ts'
 import { lockText, successText, validatedText } from './render-checkout.ts'
 import { answerOf, refusalOfPath, ShardCall } from './shard-call.ts'
-import { couponTarget } from './target.ts'
+import { couponTargetFor } from './target.ts'
 import { COMMAND, type CouponRef } from '../protocol/commands.ts'
 import { formatId } from '../protocol/ids.ts'
 import { OUTCOME, type Outcome, type Refused } from '../protocol/outcomes.ts'
@@ -19,6 +19,10 @@ class OneCouponCall extends NamingCall {
   constructor(ports: OperationPorts, sink: AnswerSink, ref: CouponRef<string>) {
     super(ports, sink)
     this.ref = ref
+  }
+
+  protected override get isAboutCodes(): boolean {
+    return true
   }
 
   begin(shard: number, type: typeof COMMAND.RESERVE | typeof COMMAND.REDEEM, input: CheckoutInput): void {
@@ -72,6 +76,10 @@ class ValidateOneCall extends ShardCall {
     this.code = code
   }
 
+  protected override get isAboutCodes(): boolean {
+    return true
+  }
+
   begin(shard: number, ref: CouponRef<string>): void {
     if (this.code === null) this.send(shard, { type: COMMAND.GET_COUPON, coupon: ref })
     else this.send(shard, checkoutCommand(COMMAND.VALIDATE, [ref], this.input))
@@ -103,7 +111,7 @@ function operation(name: string, type: typeof COMMAND.RESERVE | typeof COMMAND.R
     roles: ['checkout'],
     start(ports: OperationPorts, input: OperationInput, sink: AnswerSink): void {
       const decoded = decodeOneCoupon(input.body, type === COMMAND.REDEEM)
-      const target = couponTarget(ports.router, input.target)
+      const target = couponTargetFor(ports, input.target)
       if (target === null) sink.refused(couponOfPathNotFound(), '')
       else new OneCouponCall(ports, sink, target.ref).begin(target.shard, type, decoded)
     },
@@ -118,7 +126,7 @@ export const validateCoupon: Operation = {
   roles: ['checkout'],
   start(ports, input, sink) {
     const decoded = decodeValidateQuery(input.query)
-    const target = couponTarget(ports.router, input.target)
+    const target = couponTargetFor(ports, input.target)
     if (target === null) sink.refused(couponOfPathNotFound(), '')
     else new ValidateOneCall(ports, sink, decoded, target.ref.code).begin(target.shard, target.ref)
   },

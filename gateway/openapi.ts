@@ -3,24 +3,35 @@
  * entry in `CONTRACT`, or the program does not compile.
  */
 import type { TSchema } from 'typebox'
+import { Campaign, CampaignList, Claim, ClaimBody, CreateCampaignBody, PatchCampaignBody } from './campaign-schemas.ts'
+import { FORMULAS } from './codes-csv.ts'
 import { takesKey } from './idempotency.ts'
 import { KEY_LENGTH_MAX } from './limits.ts'
 import type { OperationName } from './operation-table.ts'
 import { OPERATIONS } from './operation-table.ts'
-import { type Route, ROUTES } from './routes.ts'
+import { isCheckoutCall, type Route, ROUTES } from './routes.ts'
 import {
+  CodesBody,
+  CodesFile,
   Coupon,
   CouponList,
   CreateCouponBody,
+  EventList,
   ExpireCouponBody,
   ExtendCouponBody,
   ExtendReservationBody,
+  GenerateBody,
+  Generated,
   HistoryList,
+  ImportFile,
+  Job,
+  JobBegun,
   LIST_QUERIES,
   Live,
   Lock,
   LockBody,
   PatchCouponBody,
+  pageQuery,
   ProblemBody,
   Ready,
   RedeemBody,
@@ -36,6 +47,7 @@ import {
   ValidateBody,
   Validation,
 } from './schemas.ts'
+import { SearchList, searchQuery } from './search-schemas.ts'
 
 interface Contract {
   readonly summary: string
@@ -59,7 +71,7 @@ export const CONTRACT: Readonly<Record<OperationName, Contract>> = {
   redeem: call('Reserve and redeem in one step', RedeemBody, [200, 201], Redemption, [409, 422, 423]),
   getRedemption: call('One redemption', null, [200], Redemption, [404]),
   reverseRedemption: call('Take a redemption back', ReverseBody, [200], Redemption, [404, 409]),
-  createCoupon: call('Create a coupon', CreateCouponBody, [201], Coupon, [409]),
+  createCoupon: call('Create a coupon', CreateCouponBody, [201], Coupon, [404, 409]),
   getCoupon: call('One coupon, counters current', null, [200], Coupon, [404]),
   patchCoupon: call('Change a coupon (RFC 7396)', PatchCouponBody, [200], Coupon, [404, 409, 412, 428]),
   deleteCoupon: call('Disable a coupon; nothing is erased', null, [200], Coupon, [404, 409]),
@@ -71,9 +83,30 @@ export const CONTRACT: Readonly<Record<OperationName, Contract>> = {
   lockCoupon: call('Lock one coupon for a user', LockBody, [200, 201], Lock, JUDGED),
   redeemCoupon: call('Redeem one coupon', RedeemCouponBody, [200, 201], Success, JUDGED),
   listCoupons: call('Coupons, the newest first; by their end where that is filtered', null, [200], CouponList, []),
+  searchCoupons: call(
+    'Coupons by words of their text; a code only for those who run a sale',
+    null,
+    [200],
+    SearchList,
+    [],
+  ),
   couponHistory: call('Every event of the life of a coupon, oldest first', null, [200], HistoryList, [404]),
   listRedemptions: call('Redemptions, the newest first', null, [200], RedemptionList, []),
   listReservations: call('Reservations, the newest first', null, [200], ReservationList, []),
+  importCoupons: call('Create or change coupons from a file of any size', ImportFile, [202], JobBegun, [409, 422]),
+  createCampaign: call('Create a campaign', CreateCampaignBody, [201], Campaign, []),
+  listCampaigns: call('Campaigns, the newest first', null, [200], CampaignList, []),
+  getCampaign: call('One campaign, counters current', null, [200], Campaign, [404]),
+  patchCampaign: call('Change a campaign (RFC 7396)', PatchCampaignBody, [200], Campaign, [404, 409, 412, 428]),
+  disableCampaign: call('Disable a campaign', null, [200], Campaign, [404]),
+  enableCampaign: call('Enable a campaign', null, [200], Campaign, [404]),
+  claimCoupon: call('A free coupon of the pool for a user', ClaimBody, [200, 201], Claim, [404, 409, 422, 423]),
+  generateCoupons: call('Many coupons of one set of rules', GenerateBody, [201, 202], Generated, [404, 422]),
+  createCodes: call('Single-use codes of a campaign, by a job', CodesBody, [202], JobBegun, [404, 422]),
+  exportCodes: call("A campaign's codes as CSV, streamed", null, [200], CodesFile, [404]),
+  getJob: call('How far a job has got', null, [200], Job, [404]),
+  cancelJob: call('Cancel a job; what it has made stays', null, [200], Job, [404]),
+  listEvents: call('Events of a sale, in the order they were found', null, [200], EventList, []),
 }
 
 function call(
@@ -88,13 +121,25 @@ function call(
 
 /** Components by name; the others are written where they are used. */
 const COMPONENTS = {
+  Campaign,
+  CampaignList,
+  Claim,
+  ClaimBody,
+  CreateCampaignBody,
+  PatchCampaignBody,
+  CodesBody,
   Coupon,
   CouponList,
   CreateCouponBody,
+  EventList,
   ExpireCouponBody,
   ExtendCouponBody,
   ExtendReservationBody,
+  GenerateBody,
+  Generated,
   HistoryList,
+  Job,
+  JobBegun,
   Live,
   Lock,
   LockBody,
@@ -110,6 +155,7 @@ const COMPONENTS = {
   ReservationList,
   ReserveBody,
   ReverseBody,
+  SearchList,
   Success,
   ValidateBody,
   Validation,
@@ -135,9 +181,18 @@ const LAG = {
   'X-Tearoff-Lag-Ms': { schema: { type: 'integer', minimum: 0 }, description: 'How old what the list shows is.' },
 }
 const RETRY_AFTER = { 'Retry-After': { schema: { type: 'integer', minimum: 1 }, description: 'Seconds.' } }
+/** On every answer of a checkout call while limits are on. */
+const RATE_LIMIT = {
+  'RateLimit-Policy': { schema: { type: 'string' }, description: 'Quotas: q tokens, whole again after w seconds.' },
+  RateLimit: {
+    schema: { type: 'string' },
+    description: 'What is left of them (r), and when they are whole again (t).',
+  },
+}
 const DESCRIPTIONS: Readonly<Record<number, string>> = {
   200: 'Done, or done before',
   201: 'Created',
+  202: 'Begun: a job does it',
   204: 'Done',
 }
 
@@ -180,10 +235,12 @@ function operationOf(route: Route): Json {
   const isKeyed = takesKey(route.operation)
   for (const status of contract.success) responses[status] = successOf(contract, status, isKeyed)
   const conflict = isKeyed ? [422] : []
+  const limited = isCheckoutCall(route.operation) ? [429] : []
   const refusals = [
     ...REFUSED_ANYWHERE,
     ...contract.refusals,
     ...conflict,
+    ...limited,
     ...(route.body === 'none' ? [] : [413, 415]),
   ]
   for (const status of refusals) responses[status] = refusalOf(status)
@@ -201,6 +258,8 @@ function operationOf(route: Route): Json {
 
 /** Parameters of a list; null: it is none. */
 function queryOf({ response }: Contract): Readonly<Record<string, TSchema>> | null {
+  if (response === CampaignList) return pageQuery
+  if (response === SearchList) return searchQuery
   return LIST_QUERIES.find(({ list }) => list === response)?.query ?? null
 }
 
@@ -209,6 +268,7 @@ function nameOf(route: Route): OperationName {
 }
 
 function requestContent(route: Route, schema: TSchema): Json {
+  if (route.body === 'upload') return { ...content(schema, 'text/csv'), ...content(schema, 'application/x-ndjson') }
   const json = content(schema, 'application/json')
   return route.body === 'mergePatch' ? { ...json, ...content(schema, 'application/merge-patch+json') } : json
 }
@@ -219,16 +279,28 @@ function content(schema: TSchema, type: string): Json {
 
 function successOf(contract: Contract, status: number, isKeyed: boolean): Json {
   const description = DESCRIPTIONS[status] ?? 'Done'
-  const created = status === 201 ? { Location: { schema: { type: 'string' } } } : {}
+  const created = status === 201 || status === 202 ? { Location: { schema: { type: 'string' } } } : {}
   const replayed = isKeyed || (status === 200 && contract.success.includes(201)) ? REPLAYED : {}
-  const lag = queryOf(contract) === null ? {} : LAG
-  const tagged = contract.response === Coupon ? { ETag: { schema: { type: 'string' } } } : {}
+  const isLagging = queryOf(contract) !== null && contract.response !== EventList
+  const lag = isLagging ? LAG : {}
+  const tagged =
+    contract.response === Coupon || contract.response === Campaign ? { ETag: { schema: { type: 'string' } } } : {}
   const headers: Json = { ...HEADERS, ...created, ...replayed, ...tagged, ...lag }
   if (contract.response === null) return { description, headers }
-  return { description, headers, content: content(contract.response, 'application/json') }
+  const stream = contract.response === EventList ? { 'text/event-stream': { schema: { type: 'string' } } } : {}
+  if (contract.response === CodesFile) return { description, headers, content: content(CodesFile, 'text/csv') }
+  if (status === 202) return { description, headers, content: content(JobBegun, 'application/json') }
+  return { description, headers, content: { ...content(contract.response, 'application/json'), ...stream } }
 }
 
 function refusalOf(status: number): Json {
+  if (status === 429) {
+    return {
+      description: 'Refused; too many calls. May be tried again',
+      headers: { ...HEADERS, ...RETRY_AFTER, ...RATE_LIMIT },
+      content: content(ProblemBody, 'application/problem+json'),
+    }
+  }
   if (status !== 423 && status !== 503) return { $ref: '#/components/responses/Problem' }
   return {
     description: 'Refused; may be tried again',
@@ -258,6 +330,16 @@ function parametersOf(route: Route): readonly Json[] {
   }
   for (const [name, schema] of Object.entries(queryOf(CONTRACT[nameOf(route)]) ?? {})) {
     parameters.push({ name, in: 'query', required: false, schema })
+  }
+  if (nameOf(route) === 'exportCodes') {
+    const description = 'defuse puts an apostrophe before a cell that a spreadsheet would take for a formula.'
+    parameters.push({
+      name: 'formulas',
+      in: 'query',
+      required: false,
+      description,
+      schema: { enum: FORMULAS, default: 'defuse' },
+    })
   }
   if (nameOf(route) === 'validateCoupon') {
     for (const [name, schema] of Object.entries(LockBody.properties)) {

@@ -17,6 +17,7 @@ export const GATEWAY_STATUS = {
   PAYLOAD_TOO_LARGE: 413,
   UNSUPPORTED_MEDIA_TYPE: 415,
   PRECONDITION_REQUIRED: 428,
+  RATE_LIMITED: 429,
   INTERNAL_ERROR: 500,
   OVERLOADED: 503,
   SHARD_UNAVAILABLE: 503,
@@ -41,6 +42,13 @@ export interface Problem {
   readonly allow: string | null
   /** The body that was sent first, when this is a replay under an Idempotency-Key; otherwise null. */
   readonly recordedBody: string | null
+  /** Codes of the call that do not exist. Absent: one where `code` says so, otherwise none. */
+  readonly wrongCodes?: number
+}
+
+/** Codes of a refused call that do not exist. */
+export function wrongCodesOf({ code, wrongCodes }: Problem): number {
+  return wrongCodes ?? (code === 'COUPON_NOT_FOUND' ? 1 : 0)
 }
 
 export function problem(code: ProblemCode, detail: string): Problem {
@@ -62,9 +70,17 @@ export function invalid(pointer: string, detail: string): Problem {
   return { ...problem('INVALID_REQUEST', detail), pointer }
 }
 
+/** What the shards say of it, too. */
+export const NO_SUCH_COUPON = 'there is no such coupon'
+
 /** A coupon, named in the path, that does not exist or cannot. */
 export function couponOfPathNotFound(): Problem {
-  return { ...problem('COUPON_NOT_FOUND', 'there is no such coupon'), status: 404 }
+  return { ...problem('COUPON_NOT_FOUND', NO_SUCH_COUPON), status: 404 }
+}
+
+/** A campaign, named in the path or in a body, that does not exist or cannot. */
+export function campaignNotFound(): Problem {
+  return problem('CAMPAIGN_NOT_FOUND', 'there is no such campaign')
 }
 
 function statusOf(code: ProblemCode): number {

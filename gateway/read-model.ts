@@ -5,6 +5,7 @@
  * Coupons come from it whole. Redemptions and reservations come as places only: their shards show them, exactly as they
  * show them to whoever asks by id.
  */
+import type { CampaignRef } from '../protocol/coupon.ts'
 import type { CouponStatus } from '../protocol/outcomes.ts'
 
 /** Where a page goes on: what its list is ordered by, and what tells equals apart. */
@@ -43,6 +44,8 @@ export interface CouponName {
 }
 
 export interface RedemptionFilter {
+  /** Alone only: places of a campaign are in no order with those of a user. */
+  readonly campaign: CampaignRef | null
   readonly coupon: CouponName | null
   readonly userId: string | null
   readonly orderId: string | null
@@ -74,6 +77,10 @@ export interface HistoryItem {
 export interface ReadModel {
   /** JSON texts of coupons, as `GET /coupons/{coupon}` has them. */
   coupons(filter: CouponFilter, range: PageRange): Promise<Listed<string>>
+  /** Newest first. */
+  campaigns(range: PageRange): Promise<Listed<CampaignRef>>
+  /** Newest first. Codes made in bulk are not among them. */
+  couponsOfCampaign(campaign: CampaignRef, range: PageRange): Promise<Listed<CouponName>>
   /** Oldest first. */
   history(coupon: CouponName, range: PageRange): Promise<Listed<HistoryItem>>
   /** Newest first. */

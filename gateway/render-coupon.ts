@@ -4,7 +4,7 @@
 import { definitionJson } from './coupon-json.ts'
 import { timeText } from './json-text.ts'
 import { formatId } from '../protocol/ids.ts'
-import type { CouponOutcome } from '../protocol/outcomes.ts'
+import type { CampaignOutcome, CouponOutcome } from '../protocol/outcomes.ts'
 
 export function couponText(shard: number, outcome: CouponOutcome): string {
   return JSON.stringify({
@@ -24,11 +24,7 @@ export function couponText(shard: number, outcome: CouponOutcome): string {
 }
 
 /** null: unlimited. */
-export function remainingUses(outcome: CouponOutcome): number | null {
+export function remainingUses(outcome: CouponOutcome | CampaignOutcome): number | null {
   const { maxUses } = outcome.definition
   return maxUses === null ? null : maxUses - outcome.uses - outcome.reserved
-}
-
-export function entityTag(outcome: CouponOutcome): string {
-  return `"${outcome.version}"`
 }

@@ -15,8 +15,8 @@ export interface Route {
   /** With at most one parameter, in braces. */
   readonly path: string
   readonly operation: Operation
-  /** `none`: a body is not looked at. */
-  readonly body: 'json' | 'mergePatch' | 'none'
+  /** `none`: a body is not looked at. `upload`: it goes to disk, whatever its size. */
+  readonly body: 'json' | 'mergePatch' | 'none' | 'upload'
   /** Set where another path is the first for the same operation. */
   readonly alias: boolean
 }
@@ -39,6 +39,8 @@ export const ROUTES: readonly Route[] = [
   route('POST', '/redemptions/{id}/reverse', OPERATIONS.reverseRedemption, 'json'),
   route('POST', '/coupons', OPERATIONS.createCoupon, 'json'),
   route('GET', '/coupons', OPERATIONS.listCoupons),
+  route('POST', '/coupons/generate', OPERATIONS.generateCoupons, 'json'),
+  route('GET', '/coupons/search', OPERATIONS.searchCoupons),
   route('GET', '/coupons/{coupon}', OPERATIONS.getCoupon),
   route('GET', '/coupons/{coupon}/history', OPERATIONS.couponHistory),
   route('PATCH', '/coupons/{coupon}', OPERATIONS.patchCoupon, 'mergePatch'),
@@ -52,7 +54,25 @@ export const ROUTES: readonly Route[] = [
   route('POST', '/coupons/locked/{coupon}', OPERATIONS.lockCoupon, 'json', true),
   route('POST', '/coupons/{coupon}/redeem', OPERATIONS.redeemCoupon, 'json'),
   route('POST', '/coupons/redeem/{coupon}', OPERATIONS.redeemCoupon, 'json', true),
+  route('POST', '/imports/coupons', OPERATIONS.importCoupons, 'upload'),
+  route('POST', '/campaigns', OPERATIONS.createCampaign, 'json'),
+  route('GET', '/campaigns', OPERATIONS.listCampaigns),
+  route('GET', '/campaigns/{id}', OPERATIONS.getCampaign),
+  route('PATCH', '/campaigns/{id}', OPERATIONS.patchCampaign, 'mergePatch'),
+  route('POST', '/campaigns/{id}/disable', OPERATIONS.disableCampaign),
+  route('POST', '/campaigns/{id}/enable', OPERATIONS.enableCampaign),
+  route('POST', '/campaigns/{id}/claims', OPERATIONS.claimCoupon, 'json'),
+  route('POST', '/campaigns/{id}/codes', OPERATIONS.createCodes, 'json'),
+  route('GET', '/campaigns/{id}/codes.csv', OPERATIONS.exportCodes),
+  route('GET', '/jobs/{id}', OPERATIONS.getJob),
+  route('POST', '/jobs/{id}/cancel', OPERATIONS.cancelJob),
+  route('GET', '/events', OPERATIONS.listEvents),
 ]
+
+/** Calls that a shop makes for its buyers; limits and the look-out for guessing are about these. */
+export function isCheckoutCall({ roles }: Operation): boolean {
+  return roles.includes('checkout')
+}
 
 /** Paths of the operator, served beside the table. */
 const OPERATOR_PATHS = ['/livez', '/readyz', '/metrics', '/v1/openapi.json'] as const

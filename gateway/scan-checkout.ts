@@ -100,6 +100,15 @@ export class CheckoutScanner {
     return true
   }
 
+  /** The user of the last body that was taken; null: it names none. While its bytes are valid. */
+  userId(): string | null {
+    if (this.userEnd === 0) return null
+    const { buf } = this
+    let user = ''
+    for (let i = this.userStart; i < this.userEnd; i++) user += String.fromCharCode(buf[i] as number)
+    return user
+  }
+
   private fits(type: ScannedType): boolean {
     if (this.code === '') return false
     if (type === COMMAND.VALIDATE) return this.hasCart && this.orderEnd === 0

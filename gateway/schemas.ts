@@ -10,8 +10,13 @@ import Type, { type TProperties, type TSchema } from 'typebox'
 import { OFFER_ALLOCATIONS, OFFER_SCOPES, OFFER_STACKINGS, OFFER_TYPES } from './coupon-json.ts'
 import {
   CART_LINES_MAX,
+  CODE_LENGTH_MAX,
+  CODE_LENGTH_MIN,
   CODES_MAX,
   DESCRIPTION_LENGTH_MAX,
+  GENERATED_AT_ONCE_MAX,
+  GENERATED_CODE_LENGTH,
+  JOB_USERS_MAX,
   LINE_CATEGORIES_MAX,
   LIST_LIMIT_DEFAULT,
   LIST_LIMIT_MAX,
@@ -24,36 +29,40 @@ import {
   TTL_SECONDS_DEFAULT,
   TTL_SECONDS_MAX,
 } from './limits.ts'
+import { EVENT_TYPES } from './event-feed.ts'
 import { GATEWAY_STATUS } from './problem.ts'
 import { HISTORY_TYPES } from './history-types.ts'
+import { CODES_OF_JOB_MAX } from '../engine/domain/limits.ts'
 import { CHANGES, RELEASE_CAUSES, SWITCHES } from '../protocol/events.ts'
+import { DISTRIBUTIONS, JOB_KINDS, JOB_STATES } from '../protocol/jobs.ts'
+import { DAILY_SCOPES } from '../protocol/daily-limit.ts'
 import { COUPON_STATUSES, RESERVATION_STATUSES } from '../protocol/outcomes.ts'
 import { REFUSALS } from '../protocol/refusals.ts'
 
 const MAX = Number.MAX_SAFE_INTEGER
 
 /** An object without further members. */
-function closed<Properties extends TProperties>(properties: Properties) {
+export function closed<Properties extends TProperties>(properties: Properties) {
   return Type.Object(properties, { additionalProperties: false })
 }
 
-function oneOf(values: readonly string[]) {
+export function oneOf(values: readonly string[]) {
   return Type.Enum([...values])
 }
 
-const Name = Type.String({ minLength: 1, maxLength: NAME_LENGTH_MAX })
-const Pseudonym = Type.String({ minLength: 1, maxLength: PSEUDONYM_LENGTH_MAX })
+export const Name = Type.String({ minLength: 1, maxLength: NAME_LENGTH_MAX })
+export const Pseudonym = Type.String({ minLength: 1, maxLength: PSEUDONYM_LENGTH_MAX })
 const Reason = Type.String({ minLength: 1, maxLength: REASON_LENGTH_MAX })
-const Amount = Type.Integer({ minimum: 0, maximum: MAX, description: 'Minor units.' })
-const Count = Type.Integer({ minimum: 1, maximum: MAX })
-const Tally = Type.Integer({ minimum: 0, maximum: MAX })
-const Currency = Type.String({ pattern: '^[A-Z]{3}$', description: 'ISO 4217.' })
-const Time = Type.String({
+export const Amount = Type.Integer({ minimum: 0, maximum: MAX, description: 'Minor units.' })
+export const Count = Type.Integer({ minimum: 1, maximum: MAX })
+export const Tally = Type.Integer({ minimum: 0, maximum: MAX })
+export const Currency = Type.String({ pattern: '^[A-Z]{3}$', description: 'ISO 4217.' })
+export const Time = Type.String({
   format: 'date-time',
   pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,9})?(Z|[+-]00:00)$',
   description: 'RFC 3339 in UTC.',
 })
-const Id = Type.String({ description: 'Opaque.' })
+export const Id = Type.String({ description: 'Opaque.' })
 const Code = Type.String({ description: 'Case and surrounding space are ignored.' })
 const Codes = Type.Array(Code, { minItems: 1, maxItems: CODES_MAX })
 const Ttl = Type.Integer({ minimum: 1, maximum: TTL_SECONDS_MAX })
@@ -113,8 +122,18 @@ export const ExpireCouponBody = closed({ reason: Reason })
 const Ids = Type.Array(Name, { maxItems: OFFER_IDS_MAX })
 const Percent = { description: 'Percent with up to 2 decimals, minor units for FIXED, 0 or absent for FREESHIP.' }
 
-/** What a creation may say; every member of it but `type` is optional. */
-const writable = {
+const DailyScope = oneOf(DAILY_SCOPES)
+export const DailyLimit = closed({
+  perUser: Type.Optional(Type.Integer({ ...Count, default: 1 })),
+  scope: Type.Optional(DailyScope),
+})
+export const DailyLimitPatch = closed({
+  perUser: Type.Optional(Type.Union([Count, Type.Null()])),
+  scope: Type.Optional(Type.Union([DailyScope, Type.Null()])),
+})
+
+/** What a request may say of an offer beside its type. */
+export const offerWritable = {
   value: Type.Number({ minimum: 0, maximum: MAX, ...Percent }),
   currency: Currency,
   scope: oneOf(OFFER_SCOPES),
@@ -130,6 +149,13 @@ const writable = {
   channels: Type.Array(Name, { maxItems: OFFER_CHANNELS_MAX }),
   stacking: oneOf(OFFER_STACKINGS),
   priority: Type.Integer({ minimum: -PRIORITY_MAX, maximum: PRIORITY_MAX }),
+} as const
+
+/** What a creation may say; every member of it is optional but `type`, which a coupon of a campaign does not have. */
+const writable = {
+  ...offerWritable,
+  campaignId: Type.String({ description: 'Its offer comes from there; it has no offer fields of its own.' }),
+  dailyLimit: DailyLimit,
   merchantId: Name,
   userId: Pseudonym,
   category: Name,
@@ -141,7 +167,7 @@ const writable = {
   validUntil: Time,
 } as const
 
-function eachOptional(properties: Readonly<Record<string, TSchema>>, nullable: boolean): TProperties {
+export function eachOptional(properties: Readonly<Record<string, TSchema>>, nullable: boolean): TProperties {
   const made: Record<string, TSchema> = {}
   for (const [key, schema] of Object.entries(properties)) {
     made[key] = Type.Optional(nullable ? Type.Union([schema, Type.Null()]) : schema)
@@ -149,15 +175,59 @@ function eachOptional(properties: Readonly<Record<string, TSchema>>, nullable: b
   return made
 }
 
-export const CreateCouponBody = closed({
-  code: Type.Optional(Code),
-  type: oneOf(OFFER_TYPES),
-  ...eachOptional(writable, false),
-})
+export const CreateCouponBody = Type.Object(
+  { code: Type.Optional(Code), type: Type.Optional(oneOf(OFFER_TYPES)), ...eachOptional(writable, false) },
+  {
+    additionalProperties: false,
+    anyOf: [
+      { properties: { type: {} }, required: ['type'] },
+      { properties: { campaignId: {} }, required: ['campaignId'] },
+    ],
+  },
+)
 export const PatchCouponBody = closed({
   code: Type.Optional(Code),
   type: Type.Optional(oneOf(OFFER_TYPES)),
   ...eachOptional(writable, true),
+  dailyLimit: Type.Optional(Type.Union([DailyLimitPatch, Type.Null()])),
+})
+
+/** Codes that the engine draws. */
+const drawn = {
+  length: Type.Integer({
+    minimum: CODE_LENGTH_MIN,
+    maximum: CODE_LENGTH_MAX,
+    default: GENERATED_CODE_LENGTH,
+    description: 'Letters of a code, those of the prefix included.',
+  }),
+  prefix: Type.String({ description: 'Letters of codes; case and surrounding space are ignored.' }),
+} as const
+const CodeCount = Type.Integer({ minimum: 1, maximum: CODES_OF_JOB_MAX })
+export const GenerateBody = closed({
+  count: Type.Optional(Type.Integer({ minimum: 1, maximum: CODES_OF_JOB_MAX, default: 1 })),
+  type: Type.Optional(oneOf(OFFER_TYPES)),
+  ...eachOptional(drawn, false),
+  ...eachOptional(writable, false),
+})
+export const CodesBody = closed({
+  count: Type.Optional(CodeCount),
+  ...eachOptional(drawn, false),
+  distribution: Type.Optional(oneOf(DISTRIBUTIONS)),
+  userIds: Type.Optional(
+    Type.Array(Pseudonym, { minItems: 1, maxItems: JOB_USERS_MAX, description: 'One code each; instead of count.' }),
+  ),
+})
+export const CodesFile = Type.String({ description: 'code,status,holder,createdAt,lockedUntil,redeemedAt' })
+export const Job = closed({
+  jobId: Id,
+  kind: oneOf(JOB_KINDS),
+  state: oneOf(JOB_STATES),
+  processed: Tally,
+  total: Tally,
+  failed: Tally,
+  ratePerSecond: Tally,
+  etaSeconds: Type.Union([Tally, Type.Null()], { description: 'null: it has not begun.' }),
+  errors: Type.Array(closed({ line: Tally, code: Type.String(), detail: Type.String() })),
 })
 
 const GivenAmount = closed({ code: Type.String(), amount: Amount })
@@ -256,9 +326,11 @@ export const Coupon = closed({
   updatedAt: Time,
 })
 
+export const Generated = closed({ data: Type.Array(Coupon, { maxItems: GENERATED_AT_ONCE_MAX }) })
+
 const NextCursor = Type.Union([Type.String(), Type.Null()], { description: 'null at the end.' })
 
-function pageOf(item: TSchema) {
+export function pageOf(item: TSchema) {
   return closed({ data: Type.Array(item, { maxItems: LIST_LIMIT_MAX }), nextCursor: NextCursor })
 }
 
@@ -272,7 +344,9 @@ const HistoryEntry = closed({
   edge: Type.Optional(oneOf(['STARTED', 'ENDED'])),
   cause: Type.Optional(oneOf(RELEASE_CAUSES)),
   reason: Type.Optional(Reason),
-  coupon: Type.Optional(closed({ code: Type.String(), type: oneOf(OFFER_TYPES), ...eachOptional(writable, false) })),
+  coupon: Type.Optional(
+    closed({ code: Type.String(), type: Type.Optional(oneOf(OFFER_TYPES)), ...eachOptional(writable, false) }),
+  ),
   reservationId: Type.Optional(Id),
   redemptionId: Type.Optional(Id),
   transaction: Type.Optional(Type.String({ description: 'shard:seq of the event that began it' })),
@@ -284,12 +358,45 @@ const HistoryEntry = closed({
   returnUse: Type.Optional(Type.Boolean()),
 })
 
+export const JobBegun = closed({ jobId: Id })
+export const ImportFile = Type.String({
+  description: 'CSV with a header of Coupon field names, or a body of POST /coupons a line; `uses` may be given.',
+})
+
 export const CouponList = pageOf(Coupon)
 export const HistoryList = pageOf(HistoryEntry)
 export const RedemptionList = pageOf(Redemption)
 export const ReservationList = pageOf(Reservation)
 
-const pageQuery = {
+/** An event of the feed; which members it has depends on its type. */
+const FeedEntry = closed({
+  id: Type.String({ description: 'Opaque; `after` and `Last-Event-ID` take it.' }),
+  type: oneOf(EVENT_TYPES),
+  at: Time,
+  position: Type.Optional(Type.String({ pattern: '^\\d+:\\d+$', description: 'shard:seq, of what is in the log' })),
+  couponId: Type.Optional(Id),
+  campaignId: Type.Optional(Id),
+  jobId: Type.Optional(Id),
+  code: Type.Optional(Type.String()),
+  name: Type.Optional(Type.String()),
+  kind: Type.Optional(Type.String()),
+  uses: Type.Optional(Tally),
+  maxUses: Type.Optional(Tally),
+  budget: Type.Optional(Amount),
+  discountTotal: Type.Optional(Amount),
+  by: Type.Optional(oneOf(['user', 'address'])),
+  userId: Type.Optional(Type.String()),
+  address: Type.Optional(Type.String()),
+  moreThan: Type.Optional(Tally),
+  windowSeconds: Type.Optional(Tally),
+  wall: Type.Optional(Time),
+  stamped: Type.Optional(Time),
+  state: Type.Optional(Type.String()),
+  detail: Type.Optional(Type.String()),
+})
+export const EventList = pageOf(FeedEntry)
+
+export const pageQuery = {
   limit: Type.Integer({ minimum: 1, maximum: LIST_LIMIT_MAX, default: LIST_LIMIT_DEFAULT }),
   cursor: Type.String({ description: 'nextCursor of the page before.' }),
 } as const
@@ -322,6 +429,14 @@ export const LIST_QUERIES: readonly { readonly list: TSchema; readonly query: Re
       from: Type.String({ ...Time, description: 'Inclusive.' }),
       to: Type.String({ ...Time, description: 'Exclusive.' }),
       ...pageQuery,
+    },
+  },
+  {
+    list: EventList,
+    query: {
+      types: Type.String({ description: `Some of ${EVENT_TYPES.join(', ')}, with commas.` }),
+      after: Type.String({ description: 'Id of an event, or a nextCursor: what follows it.' }),
+      limit: pageQuery.limit,
     },
   },
   { list: ReservationList, query: { userId: Pseudonym, couponId: CouponName, ...pageQuery } },

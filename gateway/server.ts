@@ -8,7 +8,12 @@ import { App, type HttpRequest, type HttpResponse, us_listen_socket_close, us_so
 import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js'
 import type { Logger } from 'pino'
 import { Admission } from './admission.ts'
-import { authenticate, type Authenticator, isProblem } from './authenticate.ts'
+import { authenticate, type Authenticator, forbidden, isProblem } from './authenticate.ts'
+import { CheckoutGuard } from './checkout-guard.ts'
+import { guesserText, Guessing } from './guessing.ts'
+import type { EventFeed } from './event-feed.ts'
+import { EVENT_STREAM_TYPE, EventStreams } from './event-streams.ts'
+import { listEvents } from './events-call.ts'
 import type { EngineHealth } from './health.ts'
 import { HttpCall } from './http-call.ts'
 import type { HttpServices } from './http-services.ts'
@@ -21,11 +26,16 @@ import { openApiText } from './openapi.ts'
 import type { OperationPorts } from './operations.ts'
 import { attachOperatorPages, unreadiness } from './operator-pages.ts'
 import { invalid, problem } from './problem.ts'
+import { RateLimits } from './rate-limits.ts'
 import { isJsonType } from './read-body.ts'
 import { RequestIds } from './request-ids.ts'
 import { type Route, ROUTES } from './routes.ts'
+import { UploadCall } from './upload-call.ts'
 import { CheckoutScanner } from './scan-checkout.ts'
+import type { Imports } from './import-port.ts'
 import type { ReadModel } from './read-model.ts'
+import { UniformHold } from './uniform-refusals.ts'
+import type { SearchPort } from './search-port.ts'
 import type { Router } from '../engine/routing.ts'
 import type { ShardTransport } from '../engine/transport/port.ts'
 import { ByteWriter } from '../protocol/bytes.ts'
@@ -34,6 +44,7 @@ import { ByteWriter } from '../protocol/bytes.ts'
 export interface SessionServices {
   readonly ports: OperationPorts
   readonly authenticator: Authenticator | null
+  readonly guard: CheckoutGuard
   /** Whether an upgrade may be taken now. */
   readonly isOpen: () => boolean
   readonly report: Report
@@ -62,6 +73,16 @@ export interface GatewayOptions {
   readonly attachSessions: ((app: TemplatedApp, services: SessionServices) => Sessions) | null
   /** Lists; absent: they are refused. */
   readonly readModel?: ReadModel
+  /** Absent: searches are refused. */
+  readonly search?: SearchPort
+  /** Events of a sale; absent: nobody watches. */
+  readonly events?: EventFeed
+  /** Files of coupons; absent: they are refused. */
+  readonly imports?: Imports
+  /** Absent: off. */
+  readonly rateLimits?: boolean
+  /** Absent: off. */
+  readonly uniformRefusals?: boolean
   /** How long a stop waits for answers in flight. */
   readonly drainMs?: number
   readonly slowMs?: number
@@ -87,17 +108,31 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const isStopping = (): boolean => stopping
   const report = new Report(options.logger, nowMs)
   const failed = (error: unknown): void => report.failed(error)
+  const guessing = new Guessing(nowMs, (guesser) => {
+    report.guessing(guesser)
+    options.events?.tell('GUESSING', guesserText(guesser))
+  })
+  const limits = options.rateLimits === true ? new RateLimits(nowMs) : null
+  const uniform = options.uniformRefusals === true ? new UniformHold(nowMs, every) : null
+  const guard = new CheckoutGuard({ limits, guessing, uniform, random, nowMs })
+  const ports: OperationPorts = {
+    transport,
+    router,
+    random,
+    failed,
+    writer: new ByteWriter(),
+    ...(options.readModel === undefined ? {} : { readModel: options.readModel }),
+    ...(options.search === undefined ? {} : { search: options.search }),
+    ...(options.events === undefined ? {} : { events: options.events }),
+    ...(options.imports === undefined ? {} : { imports: options.imports }),
+  }
   const services: HttpServices = {
-    ports: {
-      transport,
-      router,
-      random,
-      failed,
-      writer: new ByteWriter(),
-      ...(options.readModel === undefined ? {} : { readModel: options.readModel }),
-    },
+    ports,
+    uniformPorts: { ...ports, isUniform: true },
     scanner: new CheckoutScanner(router),
     admission: new Admission(),
+    guard,
+    streams: options.events === undefined ? null : new EventStreams(options.events, authenticator, failed),
     requestIds: new RequestIds(random),
     report,
     nowMs,
@@ -113,10 +148,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const metrics = new Metrics(transport, meters, () => services.admission.inFlight)
   if (options.readModel !== undefined) metrics.showLag(options.readModel)
   metrics.showSnapshots(health)
+  metrics.showReconciliation(health)
+  metrics.showGuard(guard)
+  if (options.events !== undefined) metrics.showEvents(options.events)
   const sessions =
     options.attachSessions?.(app, {
       ports: services.ports,
       authenticator,
+      guard,
       isOpen: () => unreadiness(health, stopping) === null,
       report,
     }) ?? null
@@ -128,10 +167,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const stop = async (): Promise<void> => {
     stopping = true
     us_listen_socket_close(socket)
+    services.streams?.close()
     await settledWithin(options.drainMs ?? DRAIN_MS_MAX, [
       services.admission.idle(),
       sessions?.close() ?? Promise.resolve(),
     ])
+    uniform?.close()
     app.close()
   }
   let stopped: Promise<void> | null = null
@@ -145,6 +186,12 @@ async function listen(app: TemplatedApp, host: string, port: number): Promise<us
       else resolve(socket)
     })
   })
+}
+
+/** Runs beside everything else, and keeps no process alive. */
+function every(intervalMs: number, tick: () => void): () => void {
+  const timer = setInterval(tick, intervalMs).unref()
+  return () => clearInterval(timer)
 }
 
 async function settledWithin(limitMs: number, work: readonly Promise<void>[]): Promise<void> {
@@ -190,8 +237,12 @@ function receive(
   const readsIfMatch = route.body === 'mergePatch'
   const readsQuery = route.method === 'GET'
   const readsKey = takesKey(route.operation)
+  const streams = route.operation === listEvents ? services.streams : null
   return (res, req) => {
-    const call = new HttpCall(services, route, meter, res)
+    const { imports } = services.ports
+    const upload =
+      route.body === 'upload' && imports !== undefined ? new UploadCall(services, route, meter, res, imports) : null
+    const call = upload ?? new HttpCall(services, route, meter, res)
     res.onAborted(() => call.aborted())
     const unready = unreadiness(health, services.isStopping())
     if (unready !== null) {
@@ -215,10 +266,25 @@ function receive(
       }
       call.target = target
     }
-    if (readsQuery) call.query = req.getQuery()
+    // Undefined where the address has no question mark, whatever its type says.
+    if (readsQuery) call.query = (req.getQuery() as string | undefined) ?? ''
+    if (streams !== null && req.getHeader('accept').includes(EVENT_STREAM_TYPE)) {
+      const authorization = req.getHeader('authorization')
+      const lastEventId = req.getHeader('last-event-id')
+      const stream = streams.prepare({ caller: call.caller, authorization, query: call.query, lastEventId })
+      if ('code' in stream) call.refused(stream, '')
+      else call.streams(stream)
+      return
+    }
     if (readsKey) call.key = req.getHeader('idempotency-key')
     if (readsIfMatch) call.ifMatch = req.getHeader('if-match')
-    if (route.body === 'none') {
+    if (upload !== null) {
+      const denied = forbidden(call.caller, route.operation.roles)
+      if (denied !== null) call.refused(denied, '')
+      else if (upload.open(req.getHeader('content-type'))) res.onData((chunk, isLast) => call.data(chunk, isLast))
+      return
+    }
+    if (route.body === 'none' || route.body === 'upload') {
       call.begin(null)
       return
     }

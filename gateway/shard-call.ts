@@ -9,12 +9,14 @@ import { positionText } from './json-text.ts'
 import type { Answer, AnswerSink, OperationPorts } from './operations.ts'
 import { OVERLOADED_RETRY_AFTER_S } from './limits.ts'
 import { type Problem, problem } from './problem.ts'
+import { StatusCheck } from './uniform-check.ts'
+import { doubtfulVerdicts, uniformOutcome, verdictsOf } from './uniform-refusals.ts'
 import { type ReplyHandler, SETTLED, type Settled } from '../engine/transport/port.ts'
 import type { ByteReader } from '../protocol/bytes.ts'
 import { writeCommand } from '../protocol/command-codec.ts'
 import type { Command } from '../protocol/commands.ts'
 import { readOutcome } from '../protocol/outcome-codec.ts'
-import { OUTCOME, type Outcome, type Refused } from '../protocol/outcomes.ts'
+import { OUTCOME, type Outcome, type Refused, type Verdict } from '../protocol/outcomes.ts'
 import type { RefusalCode } from '../protocol/refusals.ts'
 
 const UNSETTLED: Readonly<Record<Exclude<Settled, typeof SETTLED.ANSWERED>, Problem>> = {
@@ -43,12 +45,15 @@ export function answerOf(status: Answer['status'], body: string): Answer {
   scratch.replayed = false
   scratch.location = ''
   scratch.etag = ''
+  scratch.wrongCodes = 0
   return scratch
 }
 
 export abstract class ShardCall implements ReplyHandler {
   protected readonly ports: OperationPorts
   protected position = ''
+  /** When the shard that spoke last judged, by its clock. */
+  protected judgedAtMs = 0
   private readonly sink: AnswerSink
   private told = false
 
@@ -64,6 +69,14 @@ export abstract class ShardCall implements ReplyHandler {
     transport.call(shard, writer.buf, writer.pos, this)
   }
 
+  /** A read beside the operation: with an Idempotency-Key it does not carry the operation's name, so it is what it is now. */
+  protected look(shard: number, command: Command<string>): void {
+    const { writer, transport, plainTransport = transport } = this.ports
+    writer.clear()
+    writeCommand(writer, command)
+    plainTransport.call(shard, writer.buf, writer.pos, this)
+  }
+
   settled(kind: Settled, reply: ByteReader): void {
     if (kind !== SETTLED.ANSWERED) {
       this.refuse(UNSETTLED[kind])
@@ -71,7 +84,9 @@ export abstract class ShardCall implements ReplyHandler {
     }
     try {
       const shard = reply.u16()
-      this.position = positionText(shard, reply.varint(), reply.varint())
+      const seq = reply.varint()
+      this.judgedAtMs = reply.varint()
+      this.position = positionText(shard, seq, this.judgedAtMs)
       this.read(shard, reply)
     } catch (error) {
       // The shard decided and this program cannot say what: only a retry of the same order may find out.
@@ -90,7 +105,34 @@ export abstract class ShardCall implements ReplyHandler {
         for (const each of positions) this.position += `, ${positionText(each.shard, each.seq, each.timeMs)}`
     }
     if (outcome.type === OUTCOME.DONE_BEFORE) this.doneBefore(shard, outcome.outcome)
+    else if (this.ports.isUniform === true && this.isAboutCodes) this.concludeUniform(shard, outcome)
     else this.concluded(shard, outcome)
+  }
+
+  /** Whether the client has sent codes, and might be trying them. */
+  protected get isAboutCodes(): boolean {
+    return false
+  }
+
+  /** Where the coupon of a verdict lives. */
+  protected shardOfVerdict(shard: number, _index: number): number {
+    return shard
+  }
+
+  /** Tells what such a caller may know, perhaps after a question more. */
+  private concludeUniform(shard: number, outcome: Outcome): void {
+    const doubtful = doubtfulVerdicts(outcome)
+    if (doubtful.length === 0) {
+      this.concluded(shard, uniformOutcome(outcome, []))
+      return
+    }
+    const verdicts = verdictsOf(outcome)
+    const asked = doubtful.map((index) => {
+      const { ordinal } = verdicts[index] as Verdict
+      return { index, shard: this.shardOfVerdict(shard, index), ordinal }
+    })
+    const done = (unusable: readonly number[]): void => this.concluded(shard, uniformOutcome(outcome, unusable))
+    new StatusCheck(this.ports, asked, done).next()
   }
 
   /**

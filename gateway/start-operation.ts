@@ -3,7 +3,7 @@
  */
 import { type Caller, forbidden } from './authenticate.ts'
 import { BadField } from './decode-fields.ts'
-import type { AnswerSink, Operation, OperationInput, OperationPorts } from './operations.ts'
+import type { AnswerSink, CallGate, Operation, OperationInput, OperationPorts } from './operations.ts'
 import { invalid, problem } from './problem.ts'
 import type { CheckoutScanner } from './scan-checkout.ts'
 
@@ -42,7 +42,8 @@ export function startFromBytes(
   scanner: CheckoutScanner,
   bytes: Uint8Array,
   sink: AnswerSink,
+  gate: CallGate | null,
 ): boolean {
   if (operation.startBytes === undefined || forbidden(caller, operation.roles) !== null) return false
-  return operation.startBytes(ports, scanner, bytes, sink)
+  return operation.startBytes(ports, scanner, bytes, sink, gate)
 }

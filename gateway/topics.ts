@@ -1,5 +1,5 @@
 /**
- * Topics: who watches which coupon, and what it is told. One watch a coupon, however many sessions listen: the coupon is
+ * Topics: who watches which coupon or campaign, and what it is told. One watch for each, however many sessions listen: it is
  * read at a fixed cadence while anybody does, and a state that differs from the last one is pushed.
  *
  *     tick ──▶ read ──▶ shard ──▶ state ──┬─ same as before: nothing
@@ -9,22 +9,23 @@
  * wanted, and the status changes by time alone too. Must never happen here: a push to a listener after it left.
  */
 import { quoted } from './json-text.ts'
-import { couponOfPathNotFound, invalid, type Problem, problem } from './problem.ts'
+import { campaignNotFound, couponOfPathNotFound, invalid, type Problem, problem } from './problem.ts'
 import { remainingUses } from './render-coupon.ts'
 import { isRefused, refusalOfPath, unsettledProblem } from './shard-call.ts'
-import { type CouponTarget, couponTarget } from './target.ts'
+import { campaignTarget, type CouponTarget, couponTarget } from './target.ts'
 import { TOPIC_LENGTH_MAX, TOPIC_POLL_MS, TOPIC_PUSH_GAP_MS, TOPICS_MAX } from './websocket-limits.ts'
 import type { Router } from '../engine/routing.ts'
 import { type ReplyHandler, SETTLED, type Settled, type ShardTransport } from '../engine/transport/port.ts'
 import type { ByteReader, ByteWriter } from '../protocol/bytes.ts'
 import { writeCommand } from '../protocol/command-codec.ts'
-import { COMMAND } from '../protocol/commands.ts'
+import { COMMAND, type Command } from '../protocol/commands.ts'
+import type { CampaignRef } from '../protocol/coupon.ts'
 import { readOutcome, readPosition } from '../protocol/outcome-codec.ts'
 import { OUTCOME } from '../protocol/outcomes.ts'
 
 /** One subscription of one session. */
 export interface TopicListener {
-  /** The coupon exists; called once, before the first push. */
+  /** It exists; called once, before the first push. */
   watching(): void
   /** There will be no pushes; called at most once, instead of `watching`. */
   refused(found: Problem): void
@@ -53,7 +54,7 @@ export class Topics {
     this.ports = ports
   }
 
-  /** Coupons watched now. */
+  /** Coupons and campaigns watched now. */
   get size(): number {
     return this.watches.size
   }
@@ -62,7 +63,7 @@ export class Topics {
   subscribe(topic: string, listener: TopicListener): Problem | null {
     const target = topicTarget(this.ports.router, topic)
     if ('code' in target) return target
-    const key = `${target.shard}:${target.ref.code ?? target.ref.ordinal}`
+    const { key } = target
     let watch = this.watches.get(key)
     if (watch === undefined) {
       if (this.watches.size >= TOPICS_MAX) return problem('OVERLOADED', 'too many different topics are watched')
@@ -77,7 +78,7 @@ export class Topics {
   unsubscribe(topic: string, listener: TopicListener): void {
     const target = topicTarget(this.ports.router, topic)
     if ('code' in target) return
-    this.watches.get(`${target.shard}:${target.ref.code ?? target.ref.ordinal}`)?.remove(listener)
+    this.watches.get(target.key)?.remove(listener)
   }
 
   private tick(): void {
@@ -92,11 +93,34 @@ export class Topics {
   }
 }
 
-function topicTarget(router: Router, topic: string): CouponTarget | Problem {
+/** What is watched. */
+interface TopicTarget {
+  /** One a thing, however topics name it. */
+  readonly key: string
+  readonly shard: number
+  readonly question: Command<string>
+}
+
+function topicTarget(router: Router, topic: string): TopicTarget | Problem {
   if (topic.length > TOPIC_LENGTH_MAX) return invalid('/topic', `a topic has at most ${TOPIC_LENGTH_MAX} characters`)
-  if (topic.startsWith('coupon:')) return couponTarget(router, topic.slice('coupon:'.length)) ?? couponOfPathNotFound()
-  if (topic.startsWith('campaign:')) return problem('NOT_FOUND', 'campaigns are not available yet')
+  if (topic.startsWith('coupon:')) {
+    const target = couponTarget(router, topic.slice('coupon:'.length))
+    return target === null ? couponOfPathNotFound() : couponWatched(target)
+  }
+  if (topic.startsWith('campaign:')) {
+    const target = campaignTarget(router, topic.slice('campaign:'.length))
+    return target === null ? campaignNotFound() : campaignWatched(target)
+  }
   return invalid('/topic', 'a topic is coupon:{coupon} or campaign:{id}')
+}
+
+function couponWatched({ shard, ref }: CouponTarget): TopicTarget {
+  return { key: `${shard}:${ref.code ?? ref.ordinal}`, shard, question: { type: COMMAND.GET_COUPON, coupon: ref } }
+}
+
+function campaignWatched({ shard, index }: CampaignRef): TopicTarget {
+  // No code has a space.
+  return { key: `${shard}: ${index}`, shard, question: { type: COMMAND.GET_CAMPAIGN, index } }
 }
 
 interface Listening {
@@ -108,10 +132,10 @@ interface Listening {
   pushedAtMs: number
 }
 
-/** One coupon, watched for as long as there are listeners. */
+/** One coupon or campaign, watched for as long as there are listeners. */
 class Watch implements ReplyHandler {
   private readonly ports: TopicPorts
-  private readonly target: CouponTarget
+  private readonly target: TopicTarget
   private readonly abandoned: () => void
   private readonly listeners = new Map<TopicListener, Listening>()
   /** The last state as text; '' before the first. */
@@ -120,7 +144,7 @@ class Watch implements ReplyHandler {
   private asking = false
   private gone = false
 
-  constructor(ports: TopicPorts, target: CouponTarget, abandoned: () => void) {
+  constructor(ports: TopicPorts, target: TopicTarget, abandoned: () => void) {
     this.ports = ports
     this.target = target
     this.abandoned = abandoned
@@ -150,7 +174,7 @@ class Watch implements ReplyHandler {
       if (kind === SETTLED.ANSWERED) this.read(reply)
       else this.refuseNew(unsettledProblem(kind))
     } catch (error) {
-      this.refuseNew(problem('INTERNAL_ERROR', 'the state of the coupon could not be read'))
+      this.refuseNew(problem('INTERNAL_ERROR', 'the state of what is watched could not be read'))
       this.ports.failed(error)
     }
   }
@@ -161,7 +185,7 @@ class Watch implements ReplyHandler {
     this.asking = true
     const { writer, transport } = this.ports
     writer.clear()
-    writeCommand(writer, { type: COMMAND.GET_COUPON, coupon: this.target.ref })
+    writeCommand(writer, this.target.question)
     transport.call(this.target.shard, writer.buf, writer.pos, this)
   }
 
@@ -172,7 +196,9 @@ class Watch implements ReplyHandler {
       this.refuseNew(refusalOfPath(outcome))
       return
     }
-    if (outcome.type !== OUTCOME.COUPON) throw new Error(`an outcome of type ${outcome.type} is no coupon`)
+    if (outcome.type !== OUTCOME.COUPON && outcome.type !== OUTCOME.CAMPAIGN) {
+      throw new Error(`an outcome of type ${outcome.type} is no coupon and no campaign`)
+    }
     const { uses, reserved, status } = outcome
     const state = `"uses":${uses},"reserved":${reserved},"remaining":${remainingUses(outcome)},"status":"${status}"}`
     if (state !== this.state) {

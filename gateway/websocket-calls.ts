@@ -2,15 +2,19 @@
  * Calls of a session under way: each knows its session, the id to answer with and the form of the answer, and settles once.
  * Small objects instead of closures, because thousands of them are in flight on a connection.
  */
+import type { CheckoutVisit } from './checkout-guard.ts'
 import type { AnswerSink, Answer } from './operations.ts'
 import { writeColumnsReply, columnsReplyJson } from './columns-reply.ts'
-import { type Problem, problem } from './problem.ts'
+import { NO_SUCH_COUPON, type Problem, problem, wrongCodesOf } from './problem.ts'
 import { refusalProblem, unsettledProblem } from './shard-call.ts'
 import { type AnswerForm, errorText, resultText, type Session, type SessionTopic } from './websocket-session.ts'
 import { type ReplyHandler, SETTLED, type Settled } from '../engine/transport/port.ts'
 import { type ByteReader, type Bytes, ByteWriter } from '../protocol/bytes.ts'
 import { readOutcome, readPosition } from '../protocol/outcome-codec.ts'
 import { OUTCOME } from '../protocol/outcomes.ts'
+
+/** Rows with outcomes up to this one, which is a replay, are redeemed; beyond are the numbers of refusals. */
+const REPLAYED_ROW = 1
 
 /** Every message but columns counts as one redemption in flight. */
 export const MESSAGE_WEIGHT = 1
@@ -20,21 +24,51 @@ export class MessageCall implements AnswerSink {
   private readonly session: Session
   private readonly idJson: string
   private readonly form: AnswerForm
+  /** null: no checkout call. */
+  private readonly visit: CheckoutVisit | null
   private told = false
 
-  constructor(session: Session, idJson: string, form: AnswerForm) {
+  constructor(session: Session, idJson: string, form: AnswerForm, visit: CheckoutVisit | null) {
     this.session = session
     this.idJson = idJson
     this.form = form
+    this.visit = visit
   }
 
   answered(answer: Answer): void {
+    const wrong = answer.wrongCodes ?? 0
+    const limited = this.wrongCodes(wrong)
+    if (limited !== null) {
+      this.tellWrong(errorText(this.idJson, limited))
+      return
+    }
+    if (wrong > 0 && this.visit?.isUniform === true) {
+      this.tellWrong(resultText(this.idJson, answer.body))
+      return
+    }
     const result = answer.body === '' ? 'null' : answer.body
     this.tell(resultText(this.idJson, result, answer.position, answer.replayed))
   }
 
   refused(found: Problem, position: string): void {
-    this.tell(errorText(this.idJson, found, position))
+    const wrong = wrongCodesOf(found)
+    if (wrong === 0 || this.visit === null) {
+      this.tell(errorText(this.idJson, found, position))
+      return
+    }
+    const limited = this.wrongCodes(wrong)
+    const isSilent = limited !== null || this.visit.isUniform
+    this.tellWrong(errorText(this.idJson, limited ?? found, isSilent ? '' : position))
+  }
+
+  /** At its moment. */
+  private tellWrong(text: string): void {
+    if (this.visit === null) this.tell(text)
+    else this.visit.tellWrong(() => this.tell(text))
+  }
+
+  private wrongCodes(count: number): Problem | null {
+    return this.visit === null || count === 0 ? null : this.visit.wrongCodes(count, this.session.address)
   }
 
   /** Once, or what is in flight would be counted wrong. */
@@ -57,13 +91,14 @@ export class ColumnsCall implements ReplyHandler {
   private readonly form: AnswerForm
   private readonly rows: number
   private readonly code: string
+  private readonly visit: CheckoutVisit
   private readonly failed: (error: unknown) => void
 
   constructor(
     session: Session,
     id: { readonly json: string; readonly element: Bytes | null },
     form: AnswerForm,
-    columns: { readonly rows: number; readonly code: string },
+    columns: { readonly rows: number; readonly code: string; readonly visit: CheckoutVisit },
     failed: (error: unknown) => void,
   ) {
     this.session = session
@@ -72,19 +107,31 @@ export class ColumnsCall implements ReplyHandler {
     this.form = form
     this.rows = columns.rows
     this.code = columns.code
+    this.visit = columns.visit
     this.failed = failed
   }
 
   settled(kind: Settled, reply: ByteReader): void {
     let answer: string | Uint8Array
     try {
-      answer = kind === SETTLED.ANSWERED ? this.answerOf(reply) : errorText(this.idJson, unsettledProblem(kind))
+      if (kind !== SETTLED.ANSWERED) answer = errorText(this.idJson, unsettledProblem(kind))
+      else if (this.visit.isUniform && isFruitless(reply)) {
+        this.tellUniform()
+        return
+      } else answer = this.answerOf(reply)
     } catch (error) {
       const found = problem('OUTCOME_UNKNOWN', 'it may have been done, but the answer could not be read')
       answer = errorText(this.idJson, found)
       this.failed(error)
     }
     this.session.settle(this.rows, answer, this.form)
+  }
+
+  /** Of columns that redeemed nothing such a caller is told what it is told of a code that does not exist. */
+  private tellUniform(): void {
+    const found = { ...problem('COUPON_NOT_FOUND', NO_SUCH_COUPON), coupon: this.code }
+    const text = errorText(this.idJson, this.visit.wrongCodes(1, this.session.address) ?? found)
+    this.visit.tellWrong(() => this.session.settle(this.rows, text, this.form))
   }
 
   private answerOf(reply: ByteReader): string | Uint8Array {
@@ -101,7 +148,24 @@ export class ColumnsCall implements ReplyHandler {
   private refusalText(reply: ByteReader, position: string): string {
     const outcome = readOutcome(reply)
     if (outcome.type !== OUTCOME.REFUSED) throw new Error(`an outcome of type ${outcome.type} does not answer columns`)
-    return errorText(this.idJson, { ...refusalProblem(outcome), coupon: this.code }, position)
+    const found = { ...refusalProblem(outcome), coupon: this.code }
+    const wrong = wrongCodesOf(found)
+    const limited = wrong === 0 ? null : this.visit.wrongCodes(wrong, this.session.address)
+    return limited === null ? errorText(this.idJson, found, position) : errorText(this.idJson, limited)
+  }
+}
+
+/** Whether no row was redeemed or replayed. The reader stays where it is. */
+function isFruitless(reply: ByteReader): boolean {
+  const start = reply.pos
+  try {
+    readPosition(reply)
+    if (reply.u8() !== OUTCOME.COLUMNS) return true
+    const count = reply.varint()
+    const from = reply.skip(count)
+    return reply.buf.subarray(from, from + count).every((outcome) => outcome > REPLAYED_ROW)
+  } finally {
+    reply.pos = start
   }
 }
 

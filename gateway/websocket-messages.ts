@@ -9,6 +9,7 @@
  * that can be read gets an answer of its own, whatever happens to its neighbours.
  */
 import { Unpackr } from 'msgpackr'
+import { type CheckoutGuard, CheckoutVisit, userOfBody } from './checkout-guard.ts'
 import type { Columns } from './columns.ts'
 import { ColumnsFrame, SCANNED } from './columns-frame.ts'
 import { ColumnsJson } from './columns-json.ts'
@@ -18,8 +19,9 @@ import { quoted } from './json-text.ts'
 import { startKeyedOperation, takesKey } from './idempotency.ts'
 import { OVERLOADED_RETRY_AFTER_S, PSEUDONYM_LENGTH_MAX } from './limits.ts'
 import type { OperationPorts } from './operations.ts'
-import { invalid, type Problem, problem } from './problem.ts'
+import { invalid, NO_SUCH_COUPON, type Problem, problem } from './problem.ts'
 import { RequestIds } from './request-ids.ts'
+import { isCheckoutCall } from './routes.ts'
 import { startOperation } from './start-operation.ts'
 import type { Topics } from './topics.ts'
 import { ColumnsCall, MESSAGE_WEIGHT, MessageCall, Subscription } from './websocket-calls.ts'
@@ -49,16 +51,21 @@ const GROUPED_BINARY: AnswerForm = { binary: true, grouped: true }
 
 export class Messages {
   private readonly ports: OperationPorts
+  /** For callers whose refusals are uniform. */
+  private readonly uniformPorts: OperationPorts
   private readonly topics: Topics
+  private readonly guard: CheckoutGuard
   private readonly ready: () => boolean
   private readonly columnsFrame = new ColumnsFrame()
   private readonly columnsJson = new ColumnsJson()
   private readonly requestIds: RequestIds
 
   /** While `ready` says no, every message is answered SHARD_UNAVAILABLE. */
-  constructor(ports: OperationPorts, topics: Topics, ready: () => boolean) {
+  constructor(ports: OperationPorts, topics: Topics, guard: CheckoutGuard, ready: () => boolean) {
     this.ports = ports
+    this.uniformPorts = { ...ports, isUniform: true }
     this.topics = topics
+    this.guard = guard
     this.ready = ready
     this.requestIds = new RequestIds(ports.random)
   }
@@ -199,21 +206,33 @@ export class Messages {
     if (asked === null) return errorText(idJson, invalid('/op', 'there is no such operation'))
     if ('code' in asked) return errorText(idJson, asked)
     const input = { body: asked.body, target: asked.target, query: '', ifMatch: '', caller: session.caller }
-    const call = new MessageCall(session, idJson, form)
+    const visit = isCheckoutCall(asked.operation) ? new CheckoutVisit(this.guard, session.caller) : null
+    const limited = visit === null ? null : (this.enter(session, visit) ?? visit.admit(userOfBody(asked.body)))
+    if (limited !== null) return errorText(idJson, limited)
+    const call = new MessageCall(session, idJson, form, visit)
+    const ports = visit?.isUniform === true ? this.uniformPorts : this.ports
     const text = body['idempotencyKey']
     if (text === undefined || !takesKey(asked.operation)) {
-      startOperation(asked.operation, this.ports, input, call)
+      startOperation(asked.operation, ports, input, call)
     } else if (typeof text === 'string') {
       const key = { text, pointer: KEY_POINTER, requestId: this.requestIds.next() }
-      startKeyedOperation(asked.operation, this.ports, input, key, call)
+      startKeyedOperation(asked.operation, ports, input, key, call)
     } else {
       return errorText(idJson, invalid(KEY_POINTER, 'a text is expected'))
     }
     return null
   }
 
+  /** A checkout call comes past the guard. null: it may go on. */
+  private enter({ address }: Session, visit: CheckoutVisit): Problem | null {
+    const { limits } = this.guard
+    return limits === null || address === null ? null : visit.enter(limits, address)
+  }
+
   private subscribe(session: Session, topic: string, answer: string, idJson: string, form: AnswerForm): string | null {
     if (session.hasTopic(topic)) return answer
+    const isUniform = this.guard.holdFor(session.caller) !== null
+    if (isUniform && topic.startsWith('coupon:')) return errorText(idJson, NO_COUPON_TOPICS)
     if (session.topicsFull) return errorText(idJson, problem('OVERLOADED', 'this connection has too many topics'))
     const subscription = new Subscription(session, topic, answer, idJson, form)
     session.addTopic(topic, subscription)
@@ -246,17 +265,27 @@ export class Messages {
     session.say(errorText(json, invalid(pointer, detail)), form)
   }
 
-  /** One shard decides all rows of a frame. */
+  /**
+   * One shard decides all rows of a frame. For limits it is one call of its address: columns are for services that call for
+   * many buyers at once, and a row cannot be refused on its own before its shard has seen it.
+   */
   private redeemColumns(
     session: Session,
     columns: Columns,
     id: { readonly json: string; readonly element: Bytes | null },
     form: AnswerForm,
   ): void {
+    const visit = new CheckoutVisit(this.guard, session.caller)
+    const limited = this.enter(session, visit)
+    if (limited !== null) {
+      session.say(errorText(id.json, limited), form)
+      return
+    }
     const code = canonicalCode(columns.code)
     if (codeFault(code) !== null) {
-      const found = { ...problem('COUPON_NOT_FOUND', 'there is no such coupon'), coupon: code }
-      session.say(errorText(id.json, found), form)
+      const found = { ...problem('COUPON_NOT_FOUND', NO_SUCH_COUPON), coupon: code }
+      const text = errorText(id.json, visit.wrongCodes(1, session.address) ?? found)
+      visit.tellWrong(() => session.say(text, form))
       return
     }
     if (!session.admit(columns.count)) {
@@ -264,7 +293,7 @@ export class Messages {
       return
     }
     const { transport, router, writer, failed } = this.ports
-    const call = new ColumnsCall(session, id, form, { rows: columns.count, code }, failed)
+    const call = new ColumnsCall(session, id, form, { rows: columns.count, code, visit }, failed)
     writer.clear()
     writeCommand(writer, {
       type: COMMAND.REDEEM_COLUMNS,
@@ -281,6 +310,11 @@ export class Messages {
 }
 
 const KEY_POINTER = '/idempotencyKey'
+/** A topic tells of a coupon whatever its status is, and goes on telling. */
+const NO_COUPON_TOPICS = problem(
+  'FORBIDDEN',
+  'where refusals are uniform, topics of coupons need a key of role operations',
+)
 
 /** Members of the operation's own. */
 function withoutKey(body: MessageBody): MessageBody {

@@ -5,7 +5,7 @@
 import { escaped } from './decode-fields.ts'
 import { OPERATIONS } from './operation-table.ts'
 import type { Operation } from './operations.ts'
-import { invalid, type Problem, problem } from './problem.ts'
+import { invalid, type Problem } from './problem.ts'
 import { type RefusalCode, REFUSALS } from '../protocol/refusals.ts'
 
 /** A message without its `id` and `op`. */
@@ -37,10 +37,16 @@ export function askedOperation(op: string, body: MessageBody): AskedOperation | 
     case 'get':
       return askedThing(body)
     case 'claim':
-      return problem('NOT_FOUND', 'there is nothing to claim from: campaigns are not available yet')
+      return askedClaim(body)
     default:
       return null
   }
+}
+
+function askedClaim(body: MessageBody): AskedOperation | Problem {
+  const { campaignId, ...rest } = body
+  const target = targetOf('campaignId', campaignId)
+  return typeof target === 'string' ? { operation: OPERATIONS.claimCoupon, body: rest, target } : target
 }
 
 function askedThing(body: MessageBody): AskedOperation | Problem {

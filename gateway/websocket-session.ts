@@ -9,6 +9,7 @@
 import { Packr } from 'msgpackr'
 import type { WebSocket } from 'uWebSockets.js'
 import type { Authenticator, Caller } from './authenticate.ts'
+import type { Address } from './checkout-guard.ts'
 import { type Problem, problemMembers } from './problem.ts'
 import type { TopicListener, Topics } from './topics.ts'
 import { SESSION_IN_FLIGHT_MAX, SESSION_TOPICS_MAX } from './websocket-limits.ts'
@@ -53,6 +54,8 @@ const packr = new Packr({ useRecords: false })
 
 export class Session {
   readonly caller: Caller
+  /** Where it comes from; null before it is open. */
+  address: Address | null = null
   private readonly ports: SessionPorts
   private readonly authorization: string
   private readonly outbox = new Outbox()
@@ -73,8 +76,9 @@ export class Session {
     return this.socket === null
   }
 
-  opened(socket: SessionSocket): void {
+  opened(socket: SessionSocket, address: Address): void {
     this.socket = socket
+    this.address = address
   }
 
   /** The socket is gone. Nothing may be sent, not even from here. */

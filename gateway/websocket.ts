@@ -34,7 +34,7 @@ import {
 const WEBSOCKET_PATH = '/v1/ws'
 
 /** What a gateway's server hands over (see `server.ts`). */
-export type WebSocketServices = Pick<SessionServices, 'ports' | 'authenticator' | 'isOpen'>
+export type WebSocketServices = Pick<SessionServices, 'ports' | 'authenticator' | 'guard' | 'isOpen'>
 
 /** What the process gives: its clock, its timers, its log. */
 export interface WebSocketPlatform {
@@ -88,12 +88,12 @@ class Endpoint implements WebSockets {
   private closing = false
 
   constructor(services: WebSocketServices, platform: WebSocketPlatform) {
-    const { ports, authenticator } = services
+    const { ports, authenticator, guard } = services
     const { monotonicMs, every, dropped } = platform
     this.services = services
     this.requestIds = new RequestIds(ports.random)
     this.watched = new Topics({ ...ports, monotonicMs, every })
-    this.messages = new Messages(ports, this.watched, () => this.isOpen())
+    this.messages = new Messages(ports, this.watched, guard, () => this.isOpen())
     this.sessionPorts = {
       authenticator,
       topics: this.watched,
@@ -135,7 +135,7 @@ class Endpoint implements WebSockets {
   opened(socket: SessionSocket): void {
     const { session } = socket.getUserData()
     this.sessions.add(session)
-    session.opened(socket)
+    session.opened(socket, this.services.guard.address(socket.getRemoteAddress()))
     if (this.closing) session.finish()
   }
 

@@ -38,6 +38,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { crc32 } from 'node:zlib'
+import { assert } from '../protocol/assert.ts'
 import type { Deployment } from './deployment.ts'
 import { syncDirectory } from './durable-file.ts'
 import { JournalError } from './errors.ts'
@@ -133,6 +134,7 @@ export class SnapshotWriter {
 
   /** What follows belongs to the section of that name, at most 16 letters. */
   section(name: string): void {
+    assert(name.length <= NAME_BYTES, 'a section of a snapshot has a name of at most 16 letters')
     this.#endChunk()
     this.#section = name
   }

@@ -13,6 +13,7 @@ import {
   type RedeemColumns,
   type StackCommand,
 } from './commands.ts'
+import { readCampaignCommand, writeCampaignCommand } from './campaign-command-codec.ts'
 import { readDefinition, writeDefinition } from './coupon.ts'
 import { CHANGES, SWITCHES } from './events.ts'
 import { readRecordedAnswer, writeRecordedAnswer } from './recorded-answer.ts'
@@ -92,6 +93,23 @@ export function writeCommand(w: ByteWriter, command: Command<string | Bytes>): v
       return
     case COMMAND.DESCRIBE_SHARD:
       return
+    case COMMAND.CLAIM:
+      w.varint(command.index)
+      writeText(w, command.user)
+      return
+    case COMMAND.GET_CAMPAIGN:
+    case COMMAND.CREATE_CAMPAIGN:
+    case COMMAND.CHANGE_CAMPAIGN:
+    case COMMAND.SWITCH_CAMPAIGN:
+    case COMMAND.START_JOB:
+    case COMMAND.GET_JOB:
+    case COMMAND.PROGRESS_JOB:
+    case COMMAND.END_JOB:
+    case COMMAND.LIST_CODES:
+    case COMMAND.LIST_JOBS:
+    case COMMAND.PUT_COUPON:
+      writeCampaignCommand(w, command)
+      return
     case COMMAND.CLAIM_KEY:
       w.maybeText(command.scope)
       w.text(command.key)
@@ -158,6 +176,20 @@ export function readCommand(r: ByteReader): Command {
     }
     case COMMAND.DESCRIBE_SHARD:
       return { type }
+    case COMMAND.CLAIM:
+      return { type, index: r.varint(), user: r.range() }
+    case COMMAND.GET_CAMPAIGN:
+    case COMMAND.CREATE_CAMPAIGN:
+    case COMMAND.CHANGE_CAMPAIGN:
+    case COMMAND.SWITCH_CAMPAIGN:
+    case COMMAND.START_JOB:
+    case COMMAND.GET_JOB:
+    case COMMAND.PROGRESS_JOB:
+    case COMMAND.END_JOB:
+    case COMMAND.LIST_CODES:
+    case COMMAND.LIST_JOBS:
+    case COMMAND.PUT_COUPON:
+      return readCampaignCommand(r, type)
     case COMMAND.CLAIM_KEY:
       return { type, scope: r.maybeText(), key: r.text(), digest: r.range(), operation: r.range() }
     case COMMAND.ANSWER_KEY:

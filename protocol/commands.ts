@@ -6,8 +6,10 @@
  * one. Those ranges point into the transport's memory and are valid during the handling of the command only.
  */
 import type { Bytes } from './bytes.ts'
+import type { CampaignDefinition } from './campaign.ts'
 import type { CouponDefinition } from './coupon.ts'
-import type { ChangeKind, SwitchKind } from './events.ts'
+import type { ChangeKind, ImportedRow, SwitchKind } from './events.ts'
+import type { JobEnd, JobError, JobPlan } from './jobs.ts'
 import type { RecordedAnswer } from './recorded-answer.ts'
 import type { Cart } from '../engine/domain/cart.ts'
 
@@ -28,6 +30,18 @@ export const COMMAND = {
   SWITCH_COUPON: 15,
   DESCRIBE_SHARD: 16,
   STACK: 17,
+  GET_CAMPAIGN: 18,
+  CREATE_CAMPAIGN: 19,
+  CHANGE_CAMPAIGN: 20,
+  SWITCH_CAMPAIGN: 21,
+  CLAIM: 22,
+  START_JOB: 23,
+  GET_JOB: 24,
+  PROGRESS_JOB: 25,
+  END_JOB: 26,
+  LIST_CODES: 27,
+  LIST_JOBS: 28,
+  PUT_COUPON: 29,
   CLAIM_KEY: 30,
   ANSWER_KEY: 31,
   LET_GO_KEY: 32,
@@ -145,6 +159,95 @@ export interface SwitchCoupon<Text = Bytes> {
   readonly change: SwitchKind
 }
 
+export interface GetCampaign {
+  readonly type: typeof COMMAND.GET_CAMPAIGN
+  readonly index: number
+}
+
+export interface CreateCampaign {
+  readonly type: typeof COMMAND.CREATE_CAMPAIGN
+  readonly by: string | null
+  readonly definition: CampaignDefinition
+}
+
+/** Replaces a definition that was read at `ifVersion`. */
+export interface ChangeCampaign {
+  readonly type: typeof COMMAND.CHANGE_CAMPAIGN
+  readonly index: number
+  readonly by: string | null
+  readonly ifVersion: number
+  readonly definition: CampaignDefinition
+}
+
+export interface SwitchCampaign {
+  readonly type: typeof COMMAND.SWITCH_CAMPAIGN
+  readonly index: number
+  readonly by: string | null
+  readonly change: 'ENABLED' | 'DISABLED'
+}
+
+/** One free coupon of a campaign's pool for a user, kept for the campaign's `lockSeconds`. */
+export interface Claim<Text = Bytes> {
+  readonly type: typeof COMMAND.CLAIM
+  readonly index: number
+  readonly user: Text
+}
+
+export interface StartJob {
+  readonly type: typeof COMMAND.START_JOB
+  readonly by: string | null
+  readonly plan: JobPlan
+}
+
+export interface GetJob {
+  readonly type: typeof COMMAND.GET_JOB
+  readonly jobSeq: number
+}
+
+/** How far the reader of an import has got; see JOB_PROGRESSED. */
+export interface ProgressJob {
+  readonly type: typeof COMMAND.PROGRESS_JOB
+  readonly jobSeq: number
+  readonly processed: number
+  readonly failed: number
+  readonly total: number
+  readonly place: number
+  readonly errors: readonly JobError[]
+}
+
+/** Cancels any job, or ends an import. A job that has ended stays as it ended. */
+export interface EndJob {
+  readonly type: typeof COMMAND.END_JOB
+  readonly jobSeq: number
+  readonly end: JobEnd
+  readonly reason: string | null
+}
+
+/** A page of codes made in bulk for a campaign (or by one job), in the order in which they were made. */
+export interface ListCodes {
+  readonly type: typeof COMMAND.LIST_CODES
+  /** -1: of any campaign. */
+  readonly campaignIndex: number
+  /** 0: of any job. */
+  readonly jobSeq: number
+  /** The first ordinal to look at; 0: from the beginning. */
+  readonly fromOrdinal: number
+  readonly limit: number
+}
+
+/** The jobs that are not ended, for those who drive them. */
+export interface ListJobs {
+  readonly type: typeof COMMAND.LIST_JOBS
+}
+
+/** A row of an import: makes the coupon, or changes it where its code exists. The same row twice does nothing twice. */
+export interface PutCoupon {
+  readonly type: typeof COMMAND.PUT_COUPON
+  readonly by: string | null
+  readonly row: ImportedRow
+  readonly definition: CouponDefinition
+}
+
 export interface DescribeShard {
   readonly type: typeof COMMAND.DESCRIBE_SHARD
 }
@@ -199,6 +302,18 @@ export type Command<Text = Bytes> =
   | ChangeCoupon<Text>
   | SwitchCoupon<Text>
   | DescribeShard
+  | GetCampaign
+  | CreateCampaign
+  | ChangeCampaign
+  | SwitchCampaign
+  | Claim<Text>
+  | StartJob
+  | GetJob
+  | ProgressJob
+  | EndJob
+  | ListCodes
+  | ListJobs
+  | PutCoupon
   | StackCommand<Text>
   | ClaimKey
   | AnswerKey

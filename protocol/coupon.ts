@@ -5,13 +5,24 @@
  * and the reader keeps reading the old ones.
  */
 import { assert } from './assert.ts'
-import type { ByteReader, ByteWriter } from './bytes.ts'
+import { type ByteReader, ByteWriter } from './bytes.ts'
+import { type DailyLimit, readDailyLimit, writeDailyLimit } from './daily-limit.ts'
 import type { Offer, OfferAllocation, OfferScope, OfferStacking, OfferType } from '../engine/domain/offer.ts'
+
+/** Where a campaign lives, and its number there. */
+export interface CampaignRef {
+  readonly shard: number
+  readonly index: number
+}
 
 export interface CouponDefinition {
   /** Canonical; see `codes.ts`. */
   readonly code: string
-  readonly offer: Offer
+  /** null: that of its campaign, as it is at any moment. */
+  readonly offer: Offer | null
+  /** null: it stands alone. */
+  readonly campaign: CampaignRef | null
+  readonly dailyLimit: DailyLimit | null
   readonly merchantId: string | null
   /** The only user it serves; null: everybody. */
   readonly userId: string | null
@@ -27,7 +38,8 @@ export interface CouponDefinition {
   readonly validUntilMs: number | null
 }
 
-const LAYOUT = 1
+/** 1 had neither a campaign nor a limit a day; coupons that have neither are still written so. */
+const LAYOUTS = { ALONE: 1, BOUND: 2 } as const
 const TYPES: readonly OfferType[] = ['PERCENT', 'FIXED', 'FREESHIP']
 const SCOPES: readonly OfferScope[] = ['ORDER', 'ITEM']
 const ALLOCATIONS: readonly OfferAllocation[] = ['UNIT', 'LINE', 'ACROSS']
@@ -92,9 +104,13 @@ function readSigned(r: ByteReader): number {
 }
 
 export function writeDefinition(w: ByteWriter, definition: CouponDefinition): void {
-  w.u8(LAYOUT)
+  const { offer, campaign, dailyLimit } = definition
+  const isBound = campaign !== null || dailyLimit !== null
+  w.u8(isBound ? LAYOUTS.BOUND : LAYOUTS.ALONE)
   w.text(definition.code)
-  writeOffer(w, definition.offer)
+  if (isBound) w.u8(offer === null ? 0 : 1)
+  assert(offer !== null || campaign !== null, 'a coupon that stands alone has no offer')
+  if (offer !== null) writeOffer(w, offer)
   w.maybeText(definition.merchantId)
   w.maybeText(definition.userId)
   w.maybeText(definition.category)
@@ -104,14 +120,22 @@ export function writeDefinition(w: ByteWriter, definition: CouponDefinition): vo
   w.maybeVarint(definition.maxUsesPerUser)
   w.maybeVarint(definition.validFromMs)
   w.maybeVarint(definition.validUntilMs)
+  if (!isBound) return
+  w.u8(campaign === null ? 0 : 1)
+  if (campaign !== null) {
+    w.varint(campaign.shard)
+    w.varint(campaign.index)
+  }
+  writeDailyLimit(w, dailyLimit)
 }
 
 export function readDefinition(r: ByteReader): CouponDefinition {
   const layout = r.u8()
-  assert(layout === LAYOUT, `coupon layout ${layout} is newer than this program`)
+  assert(layout === LAYOUTS.ALONE || layout === LAYOUTS.BOUND, `coupon layout ${layout} is newer than this program`)
+  const isBound = layout === LAYOUTS.BOUND
   return {
     code: r.text(),
-    offer: readOffer(r),
+    offer: !isBound || r.u8() === 1 ? readOffer(r) : null,
     merchantId: r.maybeText(),
     userId: r.maybeText(),
     category: r.maybeText(),
@@ -121,5 +145,18 @@ export function readDefinition(r: ByteReader): CouponDefinition {
     maxUsesPerUser: r.maybeVarint(),
     validFromMs: r.maybeVarint(),
     validUntilMs: r.maybeVarint(),
+    campaign: isBound ? readCampaignRef(r) : null,
+    dailyLimit: isBound ? readDailyLimit(r) : null,
   }
+}
+
+function readCampaignRef(r: ByteReader): CampaignRef | null {
+  return r.u8() === 0 ? null : { shard: r.varint(), index: r.varint() }
+}
+
+/** The byte form alone: equal for definitions that say the same. */
+export function definitionBytes(definition: CouponDefinition): Uint8Array {
+  const w = new ByteWriter()
+  writeDefinition(w, definition)
+  return w.view()
 }

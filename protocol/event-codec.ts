@@ -13,19 +13,25 @@
  */
 import { assert } from './assert.ts'
 import type { Bytes, ByteReader, ByteWriter } from './bytes.ts'
+import { isCampaignEvent, readCampaignEvent, writeCampaignEvent } from './campaign-event-codec.ts'
 import { readDefinition, writeDefinition } from './coupon.ts'
 import {
   CHANGES,
   EVENT,
   type Event,
+  type DayTake,
+  type ImportedRow,
   RELEASE_CAUSES,
   type Redeemed,
+  type Reserved,
   type ReversedStack,
   type Stack,
+  type StackedCampaign,
   type StackedCoupon,
   SWITCHES,
   type TxnId,
 } from './events.ts'
+import { named, readMaybeRange, readNumbers, writeMaybeRange, writeNumbers } from './fields.ts'
 import { readKeyEvent, writeKeyEvent } from './key-event-codec.ts'
 import { readPrice, writePrice } from './price.ts'
 
@@ -80,6 +86,10 @@ function closeLength(w: ByteWriter, at: number, body: number): void {
 
 function writeBody(w: ByteWriter, event: Event): void {
   w.u8(typeByte(event))
+  if (isCampaignEvent(event)) {
+    writeCampaignEvent(w, event)
+    return
+  }
   switch (event.type) {
     case EVENT.REDEEMED:
       writeRedeemed(w, event)
@@ -88,6 +98,7 @@ function writeBody(w: ByteWriter, event: Event): void {
       w.varint(event.ordinal)
       w.maybeText(event.by)
       writeDefinition(w, event.definition)
+      writeImported(w, event.imported)
       return
     case EVENT.COUPON_CHANGED:
       w.varint(event.ordinal)
@@ -95,6 +106,7 @@ function writeBody(w: ByteWriter, event: Event): void {
       w.u8(CHANGES.indexOf(event.change))
       w.maybeText(event.reason)
       writeDefinition(w, event.definition)
+      writeImported(w, event.imported)
       return
     case EVENT.COUPON_SWITCHED:
       w.varint(event.ordinal)
@@ -113,6 +125,7 @@ function writeBody(w: ByteWriter, event: Event): void {
       if (event.stack !== null) writeStack(w, event.stack)
       w.u8(event.price === null ? 0 : 1)
       if (event.price !== null) writePrice(w, event.price)
+      writeFarTail(w, event)
       return
     case EVENT.RESERVATION_REPRICED:
       w.varint(event.reservationSeq)
@@ -138,6 +151,7 @@ function writeBody(w: ByteWriter, event: Event): void {
         w.varint(event.stack.heldSeq)
         writeNumbers(w, event.stack.shards)
       }
+      writeTail(w, event.amounts)
       return
     case EVENT.ORDERS_FORGOTTEN:
       w.varint(event.beforeSeq)
@@ -153,6 +167,17 @@ function writeBody(w: ByteWriter, event: Event): void {
       writeMaybeRange(w, event.order)
       w.varint(event.reservationTxnSeq)
       writeNumbers(w, event.shards)
+      if (event.days === undefined) {
+        writeTail(w, event.amounts)
+      } else {
+        writeNumbers(w, event.amounts)
+        for (const { limit, dayStartMs, dayEndMs, count } of event.days) {
+          w.varint(limit + 1)
+          w.varint(dayStartMs)
+          w.varint(dayEndMs)
+          w.varint(count)
+        }
+      }
       return
     case EVENT.BRANCH_ABORTED:
       writeTxn(w, event.txn)
@@ -185,6 +210,7 @@ function writeBody(w: ByteWriter, event: Event): void {
       w.range(event.user)
       w.text(event.reason)
       w.u8(event.returnUse ? 1 : 0)
+      writeTail(w, event.amounts)
       return
     case EVENT.MESSAGES_DELIVERED:
       writeNumbers(w, event.seqs)
@@ -223,27 +249,60 @@ function writeRedeemed(w: ByteWriter, event: Redeemed): void {
   w.range(event.order)
   if (event.stack !== null) writeStack(w, event.stack)
   writePrice(w, event.price)
+  writeFarTail(w, event)
 }
 
-function writeNumbers(w: ByteWriter, numbers: readonly number[]): void {
-  w.varint(numbers.length)
-  for (const number of numbers) w.varint(number)
+/** Behind the price: the campaigns of a stack that live elsewhere, or the transaction of a day. */
+function writeFarTail(w: ByteWriter, { stack, dayTxnSeq }: Reserved | Redeemed): void {
+  if (stack === null) {
+    if (dayTxnSeq !== undefined) w.varint(dayTxnSeq)
+    return
+  }
+  for (const { place, shard, ordinal, heldSeq } of stack.campaigns ?? []) {
+    w.varint(place)
+    w.varint(shard)
+    w.varint(ordinal)
+    w.varint(heldSeq)
+  }
 }
 
-function readNumbers(r: ByteReader): number[] {
-  const count = r.varint()
-  const numbers: number[] = []
-  for (let i = 0; i < count; i++) numbers.push(r.varint())
-  return numbers
+/** What `writeFarTail` has written, put into the event; nothing where there is nothing. */
+function withFarTail<E extends Reserved | Redeemed>(r: ByteReader, end: number, event: E): E {
+  if (r.pos >= end) return event
+  const { stack } = event
+  if (stack === null) return { ...event, dayTxnSeq: r.varint() }
+  const campaigns: StackedCampaign[] = []
+  while (r.pos < end) {
+    campaigns.push({ place: r.varint(), shard: r.varint(), ordinal: r.varint(), heldSeq: r.varint() })
+  }
+  return { ...event, stack: { ...stack, campaigns } }
 }
 
-function writeMaybeRange(w: ByteWriter, range: Bytes | null): void {
-  w.u8(range === null ? 0 : 1)
-  if (range !== null) w.range(range)
+/** At the end of an event, where older ones have nothing: left out when there is nothing to say. */
+function writeTail(w: ByteWriter, numbers: readonly number[]): void {
+  if (numbers.length > 0) writeNumbers(w, numbers)
 }
 
-function readMaybeRange(r: ByteReader): Bytes | null {
-  return r.u8() === 1 ? r.range() : null
+function readTail(r: ByteReader, end: number): number[] {
+  return r.pos < end ? readNumbers(r) : []
+}
+
+function readDaysTaken(r: ByteReader, end: number): { days?: DayTake[] } {
+  if (r.pos >= end) return {}
+  const days: DayTake[] = []
+  while (r.pos < end) {
+    days.push({ limit: r.varint() - 1, dayStartMs: r.varint(), dayEndMs: r.varint(), count: r.varint() })
+  }
+  return { days }
+}
+
+function writeImported(w: ByteWriter, row: ImportedRow | null): void {
+  if (row !== null) writeNumbers(w, [row.job.shard, row.job.seq, row.line, row.uses])
+}
+
+function readImported(r: ByteReader, end: number): ImportedRow | null {
+  const [shard = 0, seq = 0, line = 0, uses = 0] = readTail(r, end)
+  return seq === 0 ? null : { job: { shard, seq }, line, uses }
 }
 
 function writeTxn(w: ByteWriter, { shard, seq }: TxnId): void {
@@ -289,19 +348,25 @@ export function readEvent(r: ByteReader): Event | number {
   const end = r.pos + length
   assert(end <= r.end && length > 0, 'an event is longer than its entry')
   const type = r.u8()
-  const event = type === TICK ? r.varint() : readBody(r, type)
+  const event = type === TICK ? r.varint() : readBody(r, type, end)
   assert(r.pos === end, `an event of type ${type} has another length than it says`)
   return event
 }
 
-function readBody(r: ByteReader, type: number): Event {
+function readBody(r: ByteReader, type: number, end: number): Event {
   switch (type) {
     case EVENT.REDEEMED:
-      return readRedeemed(r, false)
+      return readRedeemed(r, false, end)
     case STACK_REDEEMED:
-      return readRedeemed(r, true)
+      return readRedeemed(r, true, end)
     case EVENT.COUPON_CREATED:
-      return { type, ordinal: r.varint(), by: r.maybeText(), definition: readDefinition(r) }
+      return {
+        type,
+        ordinal: r.varint(),
+        by: r.maybeText(),
+        definition: readDefinition(r),
+        imported: readImported(r, end),
+      }
     case EVENT.COUPON_CHANGED:
       return {
         type,
@@ -310,6 +375,7 @@ function readBody(r: ByteReader, type: number): Event {
         change: named(CHANGES, r.u8()),
         reason: r.maybeText(),
         definition: readDefinition(r),
+        imported: readImported(r, end),
       }
     case EVENT.COUPON_SWITCHED:
       return { type, ordinal: r.varint(), by: r.maybeText(), change: named(SWITCHES, r.u8()) }
@@ -323,7 +389,7 @@ function readBody(r: ByteReader, type: number): Event {
       const expiresAtMs = r.varint()
       const stack = type === STACK_RESERVED ? readStack(r) : null
       const price = r.u8() === 1 ? readPrice(r, stack?.coupons.length ?? ordinals.length) : null
-      return { type: EVENT.RESERVED, ordinals, user, order, expiresAtMs, price, stack }
+      return withFarTail(r, end, { type: EVENT.RESERVED, ordinals, user, order, expiresAtMs, price, stack })
     }
     case EVENT.RESERVATION_REPRICED: {
       const reservationSeq = r.varint()
@@ -349,6 +415,7 @@ function readBody(r: ByteReader, type: number): Event {
         reason: r.text(),
         returnUse: r.u8() === 1,
         stack: type === STACK_REVERSED ? readReversedStack(r) : null,
+        amounts: readTail(r, end),
       }
     case EVENT.ORDERS_FORGOTTEN:
       return { type, beforeSeq: r.varint() }
@@ -363,6 +430,8 @@ function readBody(r: ByteReader, type: number): Event {
         order: readMaybeRange(r),
         reservationTxnSeq: r.varint(),
         shards: readNumbers(r),
+        amounts: readTail(r, end),
+        ...readDaysTaken(r, end),
       }
     case EVENT.BRANCH_ABORTED:
       return { type, txn: readTxn(r) }
@@ -389,6 +458,7 @@ function readBody(r: ByteReader, type: number): Event {
         user: r.range(),
         reason: r.text(),
         returnUse: r.u8() === 1,
+        amounts: readTail(r, end),
       }
     case EVENT.MESSAGES_DELIVERED: {
       const seqs = readNumbers(r)
@@ -399,12 +469,23 @@ function readBody(r: ByteReader, type: number): Event {
     case EVENT.OPERATION_DONE:
     case EVENT.KEYS_FORGOTTEN:
       return readKeyEvent(r, type)
+    case EVENT.CAMPAIGN_CREATED:
+    case EVENT.CAMPAIGN_CHANGED:
+    case EVENT.CAMPAIGN_SWITCHED:
+    case EVENT.CAMPAIGN_WINDOW_PASSED:
+    case EVENT.JOB_STARTED:
+    case EVENT.CODES_MADE:
+    case EVENT.JOB_PROGRESSED:
+    case EVENT.JOB_ENDED:
+    case EVENT.DAY_COUNTED:
+    case EVENT.BATCH_WINDOW_PASSED:
+      return readCampaignEvent(r, type)
     default:
       assert(false, `event type ${type} is unknown to this program; it was written by a newer one`)
   }
 }
 
-function readRedeemed(r: ByteReader, stacked: boolean): Redeemed {
+function readRedeemed(r: ByteReader, stacked: boolean, end: number): Redeemed {
   const flags = r.u8()
   const reservationSeq = (flags & REDEEMED_RESERVED) !== 0 ? r.varint() : 0
   const ordinals = (flags & REDEEMED_SEVERAL) !== 0 ? readNumbers(r) : [r.varint()]
@@ -413,11 +494,42 @@ function readRedeemed(r: ByteReader, stacked: boolean): Redeemed {
   const stack = stacked ? readStack(r) : null
   const price = readPrice(r, stack?.coupons.length ?? ordinals.length)
   const late = (flags & REDEEMED_LATE) !== 0
-  return { type: EVENT.REDEEMED, reservationSeq, late, ordinals, user, order, price, stack }
+  return withFarTail(r, end, { type: EVENT.REDEEMED, reservationSeq, late, ordinals, user, order, price, stack })
 }
 
-function named<T>(names: readonly T[], index: number): T {
-  const name = names[index]
-  assert(name !== undefined, `an event names the unknown kind ${index}`)
-  return name
+/** Type byte of the event at the reader's place, which stays where it is; TICK for a tick. See `plainType`. */
+export function typeAt(r: ByteReader): number {
+  const start = r.pos
+  r.varint()
+  const type = r.u8()
+  r.pos = start
+  return type
+}
+
+/** Steps over the event at the reader's place. */
+export function skipEvent(r: ByteReader): void {
+  r.skip(r.varint())
+}
+
+/** The event's type, of its type byte: events with coupons on several shards have bytes of their own. */
+export function plainType(byte: number): number {
+  if (byte === STACK_REDEEMED) return EVENT.REDEEMED
+  if (byte === STACK_RESERVED) return EVENT.RESERVED
+  return byte === STACK_REVERSED ? EVENT.REDEMPTION_REVERSED : byte
+}
+
+/**
+ * Ordinals of the redemption at the reader's place, for whoever only counts: a fraction of what the whole event costs. They
+ * stand in `ordinals` from 0; returns how many. Leaves the reader behind the event.
+ */
+export function readRedeemedOrdinals(r: ByteReader, ordinals: number[]): number {
+  const length = r.varint()
+  const end = r.pos + length
+  r.skip(1)
+  const flags = r.u8()
+  if ((flags & REDEEMED_RESERVED) !== 0) r.varint()
+  const count = (flags & REDEEMED_SEVERAL) !== 0 ? r.varint() : 1
+  for (let i = 0; i < count; i++) ordinals[i] = r.varint()
+  r.pos = end
+  return count
 }

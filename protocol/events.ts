@@ -6,7 +6,9 @@
  * Formats by example: docs/formats/events.md, which must change together with `event-codec.ts`.
  */
 import type { Bytes } from './bytes.ts'
+import type { CampaignDefinition } from './campaign.ts'
 import type { CouponDefinition } from './coupon.ts'
+import type { JobEnd, JobError, JobPlan } from './jobs.ts'
 import type { PriceFact } from './price.ts'
 import type { RecordedAnswer } from './recorded-answer.ts'
 
@@ -35,6 +37,16 @@ export const EVENT = {
   KEY_ANSWERED: 23,
   OPERATION_DONE: 24,
   KEYS_FORGOTTEN: 25,
+  CAMPAIGN_CREATED: 28,
+  CAMPAIGN_CHANGED: 29,
+  CAMPAIGN_SWITCHED: 30,
+  CAMPAIGN_WINDOW_PASSED: 31,
+  JOB_STARTED: 32,
+  CODES_MADE: 33,
+  JOB_PROGRESSED: 34,
+  JOB_ENDED: 35,
+  DAY_COUNTED: 36,
+  BATCH_WINDOW_PASSED: 37,
 } as const
 
 export interface CouponCreated {
@@ -44,6 +56,23 @@ export interface CouponCreated {
   /** Whose API key; null without authentication. */
   readonly by: string | null
   readonly definition: CouponDefinition
+  /** null: made by a call. */
+  readonly imported: ImportedRow | null
+}
+
+/** The row of an import that made or changed a coupon. */
+export interface ImportedRow {
+  readonly job: JobId
+  /** Of the file, from 1. */
+  readonly line: number
+  /** Uses that another system has counted before; 0 where it only changes a coupon. */
+  readonly uses: number
+}
+
+export interface JobId {
+  readonly shard: number
+  /** Sequence of its JOB_STARTED. */
+  readonly seq: number
 }
 
 export const CHANGES = ['PATCHED', 'EXTENDED', 'EXPIRED'] as const
@@ -56,6 +85,8 @@ export interface CouponChanged {
   readonly change: ChangeKind
   readonly reason: string | null
   readonly definition: CouponDefinition
+  /** null: changed by a call. */
+  readonly imported: ImportedRow | null
 }
 
 export const SWITCHES = ['ENABLED', 'DISABLED', 'DELETED'] as const
@@ -83,12 +114,25 @@ export interface StackedCoupon {
   readonly heldSeq: number
 }
 
+/** A campaign that lives on another shard than its coupon, in a call over several shards. */
+export interface StackedCampaign {
+  /** Of its coupon, in the stack. */
+  readonly place: number
+  readonly shard: number
+  /** Of the campaign, on its shard. */
+  readonly ordinal: number
+  /** Sequence of the BRANCH_PREPARED on its shard that took its capacity. */
+  readonly heldSeq: number
+}
+
 /** What a reservation or redemption over several shards has beside the share of this shard. */
 export interface Stack {
   /** The transaction: sequence of the coordinator's BRANCH_PREPARED. */
   readonly txnSeq: number
   /** All coupons, in the order of the request and of the price. */
   readonly coupons: readonly StackedCoupon[]
+  /** One a coupon whose campaign lives elsewhere; absent: none. */
+  readonly campaigns?: readonly StackedCampaign[]
 }
 
 export interface Reserved {
@@ -102,6 +146,11 @@ export interface Reserved {
   readonly price: PriceFact | null
   /** null: all its coupons live here. */
   readonly stack: Stack | null
+  /**
+   * Where all its capacity is of this shard, and another one counted the user's day for it: the transaction, sequence of
+   * this shard's BRANCH_PREPARED. Absent: there was none.
+   */
+  readonly dayTxnSeq?: number
 }
 
 export interface ReservationRepriced {
@@ -144,6 +193,8 @@ export interface Redeemed {
   readonly price: PriceFact
   /** null: all its coupons live here. */
   readonly stack: Stack | null
+  /** As in RESERVED. */
+  readonly dayTxnSeq?: number
 }
 
 export interface RedemptionReversed {
@@ -153,6 +204,8 @@ export interface RedemptionReversed {
   readonly user: Bytes
   readonly reason: string
   readonly returnUse: boolean
+  /** What each of the ordinals had given, for the budgets of campaigns; empty where none of them has one. */
+  readonly amounts: readonly number[]
   /** null: all its coupons live here. */
   readonly stack: ReversedStack | null
 }
@@ -191,15 +244,23 @@ export interface BranchPrepared {
   readonly type: typeof EVENT.BRANCH_PREPARED
   /** On the coordinator `seq` is 0: this very event is the transaction. */
   readonly txn: TxnId
+  /** Coupons, and behind them campaigns of coupons of other shards, one a use; empty where only a day is counted. */
   readonly ordinals: readonly number[]
   readonly user: Bytes
   /** null: a reservation that names none. */
   readonly order: Bytes | null
   /** Transaction of the stacked reservation that is made final; 0: capacity is taken now. */
   readonly reservationTxnSeq: number
-  /** On the coordinator: the other shards, ascending. */
+  /** On the coordinator: the other shards, in the order in which they prepare. */
   readonly shards: readonly number[]
+  /** What each of the ordinals would give, for the budgets of campaigns; empty where none of them has one. */
+  readonly amounts: readonly number[]
+  /** What is counted of the user's days; an abort takes it back, and nothing else does. Absent: nothing. */
+  readonly days?: readonly DayTake[]
 }
+
+/** So many coupons of a user's local day. */
+export type DayTake = Pick<DayCounted, 'limit' | 'dayStartMs' | 'dayEndMs' | 'count'>
 
 export interface BranchAborted {
   readonly type: typeof EVENT.BRANCH_ABORTED
@@ -251,6 +312,8 @@ export interface BranchReversed {
   readonly user: Bytes
   readonly reason: string
   readonly returnUse: boolean
+  /** As in REDEMPTION_REVERSED. */
+  readonly amounts: readonly number[]
 }
 
 /** Shards have said that they logged what these events of this shard mean for them: pairs of equal index. */
@@ -281,7 +344,7 @@ export interface KeyAnswered {
   readonly answer: RecordedAnswer | null
 }
 
-export const DONE_KINDS = ['NOTHING', 'RESERVATION', 'REDEMPTION', 'COUPON'] as const
+export const DONE_KINDS = ['NOTHING', 'RESERVATION', 'REDEMPTION', 'COUPON', 'CAMPAIGN', 'JOB'] as const
 export type DoneKind = (typeof DONE_KINDS)[number]
 
 /**
@@ -293,7 +356,7 @@ export interface OperationDone {
   readonly operation: Bytes
   /** What its answer shows. */
   readonly shows: DoneKind
-  /** Sequence of the reservation or redemption, ordinal of the coupon; 0 with NOTHING. */
+  /** Sequence of the reservation, redemption or job, ordinal of the coupon, index of the campaign; 0 with NOTHING. */
   readonly number: number
   /** The reservation was there before the operation. */
   readonly again: boolean
@@ -305,7 +368,106 @@ export interface KeysForgotten {
   readonly beforeSeq: number
 }
 
+export interface CampaignCreated {
+  readonly type: typeof EVENT.CAMPAIGN_CREATED
+  /** The next free one; indexes are dense. */
+  readonly index: number
+  readonly by: string | null
+  readonly definition: CampaignDefinition
+}
+
+export interface CampaignChanged {
+  readonly type: typeof EVENT.CAMPAIGN_CHANGED
+  readonly index: number
+  readonly by: string | null
+  readonly definition: CampaignDefinition
+}
+
+export interface CampaignSwitched {
+  readonly type: typeof EVENT.CAMPAIGN_SWITCHED
+  readonly index: number
+  readonly by: string | null
+  readonly change: 'ENABLED' | 'DISABLED'
+}
+
+export interface CampaignWindowPassed {
+  readonly type: typeof EVENT.CAMPAIGN_WINDOW_PASSED
+  readonly index: number
+  readonly edge: 'STARTED' | 'ENDED'
+}
+
+/** Work that takes longer than a call. Its sequence is its name. */
+export interface JobStarted {
+  readonly type: typeof EVENT.JOB_STARTED
+  readonly by: string | null
+  readonly plan: JobPlan
+}
+
+/** The next codes of a job that makes codes: their ordinals follow each other, in this order. */
+export interface CodesMade {
+  readonly type: typeof EVENT.CODES_MADE
+  readonly jobSeq: number
+  readonly firstOrdinal: number
+  readonly count: number
+  /** The letters behind the prefix, code after code without a gap. */
+  readonly letters: Bytes
+}
+
+/** How far a job has got that is driven from outside. Numbers are totals, not steps. */
+export interface JobProgressed {
+  readonly type: typeof EVENT.JOB_PROGRESSED
+  readonly jobSeq: number
+  readonly processed: number
+  readonly failed: number
+  /** Known once the whole input was seen; 0 before. */
+  readonly total: number
+  /** Bytes of its input that are dealt with. */
+  readonly place: number
+  /** Those that came up since the last such event. */
+  readonly errors: readonly JobError[]
+}
+
+export interface JobEnded {
+  readonly type: typeof EVENT.JOB_ENDED
+  readonly jobSeq: number
+  readonly end: JobEnd
+  /** Why it failed, or who cancelled it; null: there is nothing to say. */
+  readonly reason: string | null
+}
+
+/** A user has taken coupons that count for a local day; they stay counted whatever becomes of them. */
+export interface DayCounted {
+  readonly type: typeof EVENT.DAY_COUNTED
+  readonly user: Bytes
+  /** Ordinal of the campaign whose coupons count; -1: everything with scope ALL. */
+  readonly limit: number
+  /** The local day, [start, end). */
+  readonly dayStartMs: number
+  readonly dayEndMs: number
+  readonly count: number
+}
+
+/** The window of codes made in bulk began or ended. */
+export interface BatchWindowPassed {
+  readonly type: typeof EVENT.BATCH_WINDOW_PASSED
+  readonly jobSeq: number
+  readonly edge: 'STARTED' | 'ENDED'
+}
+
+export type CampaignEvent =
+  | CampaignCreated
+  | CampaignChanged
+  | CampaignSwitched
+  | CampaignWindowPassed
+  | JobStarted
+  | CodesMade
+  | JobProgressed
+  | JobEnded
+  | DayCounted
+  | BatchWindowPassed
+
 export type Event =
+  | CampaignEvent
   | CouponCreated
   | CouponChanged
   | CouponSwitched

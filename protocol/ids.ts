@@ -11,7 +11,7 @@
 const DIGITS = '0123456789abcdefghjkmnpqrstvwxyz'
 const MAX = Number.MAX_SAFE_INTEGER
 
-export type IdPrefix = 'cpn_' | 'rsv_' | 'rdm_'
+export type IdPrefix = 'cpn_' | 'cmp_' | 'rsv_' | 'rdm_' | 'job_'
 
 export interface ShardedId {
   readonly shard: number

@@ -2,10 +2,12 @@
  * Messages between shards as bytes: type, envelope, then fields by place. All shards of a deployment run the same version.
  */
 import { assert } from './assert.ts'
-import type { ByteReader, Bytes, ByteWriter } from './bytes.ts'
+import type { ByteReader, ByteWriter } from './bytes.ts'
 import { readCart, readRef, writeCart, writeRef } from './command-codec.ts'
 import type { CouponRef } from './commands.ts'
+import { readDays, writeDays } from './daily-limit.ts'
 import { RELEASE_CAUSES } from './events.ts'
+import { named, readMaybeRange, readNumbers, writeMaybeRange, writeNumbers } from './fields.ts'
 import { type Message, MESSAGE, PREPARE_RESULTS, QUOTE_CHECKS } from './messages.ts'
 import { readQuote, writeQuote } from './outcome-codec.ts'
 import type { Quote } from './outcomes.ts'
@@ -33,6 +35,8 @@ export function writeMessage(w: ByteWriter, message: Message): void {
       if (message.user !== null) w.range(message.user)
       if (message.order !== null) w.range(message.order)
       writeCart(w, message.cart)
+      writeNumbers(w, message.before)
+      writeDays(w, message.days)
       return
     case MESSAGE.QUOTED:
       w.varint(message.call)
@@ -47,8 +51,10 @@ export function writeMessage(w: ByteWriter, message: Message): void {
       w.u8(message.late ? 1 : 0)
       writeNumbers(w, message.ordinals)
       writeNumbers(w, message.versions)
+      writeNumbers(w, message.amounts)
       w.range(message.user)
       writeMaybeRange(w, message.order)
+      writeDays(w, message.days)
       return
     case MESSAGE.PREPARED:
       w.varint(message.call)
@@ -88,6 +94,7 @@ export function writeMessage(w: ByteWriter, message: Message): void {
       w.range(message.user)
       w.text(message.reason)
       w.u8(message.returnUse ? 1 : 0)
+      writeNumbers(w, message.amounts)
       return
     case MESSAGE.DELIVERED:
       w.varint(message.eventSeq)
@@ -116,7 +123,9 @@ export function readMessage(r: ByteReader): Message {
       const user = (flags & WITH_USER) !== 0 ? r.range() : null
       const order = (flags & WITH_ORDER) !== 0 ? r.range() : null
       const cart = readCart(r)
-      return { ...envelope, type, call, coupons, user, order, cart, checks, waits: (flags & WAITS) !== 0 }
+      const waits = (flags & WAITS) !== 0
+      const before = readNumbers(r)
+      return { ...envelope, type, call, coupons, user, order, cart, checks, waits, before, days: readDays(r) }
     }
     case MESSAGE.QUOTED: {
       const call = r.varint()
@@ -135,8 +144,10 @@ export function readMessage(r: ByteReader): Message {
         late: r.u8() === 1,
         ordinals: readNumbers(r),
         versions: readNumbers(r),
+        amounts: readNumbers(r),
         user: r.range(),
         order: readMaybeRange(r),
+        days: readDays(r),
       }
     case MESSAGE.PREPARED:
       return {
@@ -177,6 +188,7 @@ export function readMessage(r: ByteReader): Message {
         user: r.range(),
         reason: r.text(),
         returnUse: r.u8() === 1,
+        amounts: readNumbers(r),
       }
     case MESSAGE.DELIVERED:
       return { ...envelope, type, eventSeq: r.varint() }
@@ -187,30 +199,4 @@ export function readMessage(r: ByteReader): Message {
     default:
       assert(false, `message type ${type} is unknown`)
   }
-}
-
-function writeNumbers(w: ByteWriter, numbers: readonly number[]): void {
-  w.varint(numbers.length)
-  for (const number of numbers) w.varint(number)
-}
-
-function readNumbers(r: ByteReader): number[] {
-  const numbers: number[] = []
-  for (let left = r.varint(); left > 0; left--) numbers.push(r.varint())
-  return numbers
-}
-
-function writeMaybeRange(w: ByteWriter, range: Bytes | null): void {
-  w.u8(range === null ? 0 : 1)
-  if (range !== null) w.range(range)
-}
-
-function readMaybeRange(r: ByteReader): Bytes | null {
-  return r.u8() === 1 ? r.range() : null
-}
-
-function named<T>(names: readonly T[], index: number): T {
-  const name = names[index]
-  assert(name !== undefined, `a message names the unknown kind ${index}`)
-  return name
 }

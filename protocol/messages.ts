@@ -14,6 +14,7 @@
  */
 import type { Bytes } from './bytes.ts'
 import type { CouponRef } from './commands.ts'
+import type { DayAsk } from './daily-limit.ts'
 import type { ReleaseCause } from './events.ts'
 import type { Quote } from './outcomes.ts'
 import type { Cart } from '../engine/domain/cart.ts'
@@ -49,6 +50,7 @@ export type QuoteChecks = (typeof QUOTE_CHECKS)[number]
 export interface AskQuotes extends Envelope {
   readonly type: typeof MESSAGE.ASK_QUOTES
   readonly call: number
+  /** Coupons; or campaigns of coupons of other shards, by ordinal. */
   readonly coupons: readonly CouponRef[]
   readonly user: Bytes | null
   /** null: the call has none; otherwise a coupon that the order redeemed before is refused for it. */
@@ -57,6 +59,10 @@ export interface AskQuotes extends Envelope {
   readonly checks: QuoteChecks
   /** The call is going to act: a refusal that hangs on an undecided transaction may wait for its end. */
   readonly waits: boolean
+  /** Uses of the same campaign that the call takes beside, one number a coupon; empty: only what stands before it here. */
+  readonly before: readonly number[]
+  /** Coupons of the user's day; their quotes stand behind those of the coupons. */
+  readonly days: readonly DayAsk[]
 }
 
 export interface Quoted extends Envelope {
@@ -78,8 +84,12 @@ export interface Prepare extends Envelope {
   readonly ordinals: readonly number[]
   /** Of the rules that were priced, one a coupon; not looked at for a reservation. */
   readonly versions: readonly number[]
+  /** What each would give, for the budgets of campaigns; empty where that is not known yet, or no campaign has a part. */
+  readonly amounts: readonly number[]
   readonly user: Bytes
   readonly order: Bytes | null
+  /** Coupons of the user's day that are to be counted. */
+  readonly days: readonly DayAsk[]
 }
 
 export const PREPARE_RESULTS = ['PREPARED', 'STALE', 'REFUSED'] as const
@@ -147,6 +157,7 @@ export interface ReverseBranch extends Envelope {
   readonly user: Bytes
   readonly reason: string
   readonly returnUse: boolean
+  readonly amounts: readonly number[]
 }
 
 export interface Delivered extends Envelope {

@@ -4,7 +4,10 @@
  */
 import { assert } from './assert.ts'
 import type { ByteReader, ByteWriter } from './bytes.ts'
+import { readCampaignOutcome, writeCampaignOutcome } from './campaign-outcome-codec.ts'
+import { readClaimed, writeClaimed } from './claimed-outcome-codec.ts'
 import { readDefinition, readOffer, writeDefinition, writeOffer } from './coupon.ts'
+import { readDays, writeDays } from './daily-limit.ts'
 import {
   COUPON_STATUSES,
   type IdText,
@@ -106,6 +109,16 @@ export function writeOutcome(w: ByteWriter, outcome: Outcome<IdText>): void {
       w.varint(outcome.reservations)
       w.varint(outcome.stateBytes)
       return
+    case OUTCOME.CAMPAIGN:
+    case OUTCOME.JOB:
+    case OUTCOME.CODES:
+    case OUTCOME.JOBS:
+    case OUTCOME.PUT:
+      writeCampaignOutcome(w, outcome)
+      return
+    case OUTCOME.CLAIMED:
+      writeClaimed(w, outcome)
+      return
     case OUTCOME.KEY_CLAIMED:
       w.varint(outcome.claimSeq)
       w.range(outcome.operation)
@@ -203,6 +216,14 @@ export function readOutcome(r: ByteReader): Outcome {
         reservations: r.varint(),
         stateBytes: r.varint(),
       }
+    case OUTCOME.CAMPAIGN:
+    case OUTCOME.JOB:
+    case OUTCOME.CODES:
+    case OUTCOME.JOBS:
+    case OUTCOME.PUT:
+      return readCampaignOutcome(r, type)
+    case OUTCOME.CLAIMED:
+      return readClaimed(r)
     case OUTCOME.KEY_CLAIMED:
       return { type, claimSeq: r.varint(), operation: r.range() }
     case OUTCOME.KEY_ANSWERED:
@@ -262,7 +283,15 @@ export function writeQuote(w: ByteWriter, quote: Quote): void {
   w.varint(rules.version)
   w.varint(rules.updatedAtMs)
   w.maybeVarint(rules.validUntilMs)
-  writeOffer(w, rules.offer)
+  w.u8(rules.offer === null ? 0 : 1)
+  if (rules.offer !== null) writeOffer(w, rules.offer)
+  w.u8(rules.campaign === null ? 0 : 1)
+  if (rules.campaign !== null) {
+    w.u16(rules.campaign.shard)
+    w.varint(rules.campaign.index)
+  }
+  writeDays(w, rules.day === null ? [] : [rules.day])
+  w.maybeVarint(rules.budgetLeftMinor)
 }
 
 export function readQuote(r: ByteReader): Quote {
@@ -274,7 +303,15 @@ export function readQuote(r: ByteReader): Quote {
 }
 
 function readRules(r: ByteReader): QuotedRules {
-  return { version: r.varint(), updatedAtMs: r.varint(), validUntilMs: r.maybeVarint(), offer: readOffer(r) }
+  return {
+    version: r.varint(),
+    updatedAtMs: r.varint(),
+    validUntilMs: r.maybeVarint(),
+    offer: r.u8() === 1 ? readOffer(r) : null,
+    campaign: r.u8() === 1 ? { shard: r.u16(), index: r.varint() } : null,
+    day: readDays(r)[0] ?? null,
+    budgetLeftMinor: r.maybeVarint(),
+  }
 }
 
 function writeCoupons(w: ByteWriter, coupons: readonly NamedCoupon[]): void {

@@ -5,7 +5,10 @@
  * a read by id are made from the same thing.
  */
 import type { Bytes } from './bytes.ts'
-import type { CouponDefinition } from './coupon.ts'
+import type { CampaignDefinition } from './campaign.ts'
+import type { CampaignRef, CouponDefinition } from './coupon.ts'
+import type { DayAsk } from './daily-limit.ts'
+import type { JobError, JobKind, JobState } from './jobs.ts'
 import type { PriceFact } from './price.ts'
 import type { RecordedAnswer } from './recorded-answer.ts'
 import type { RefusalCode } from './refusals.ts'
@@ -21,6 +24,12 @@ export const OUTCOME = {
   COUPON: 8,
   SHARD: 9,
   ACROSS: 10,
+  CAMPAIGN: 11,
+  JOB: 12,
+  CODES: 13,
+  JOBS: 14,
+  PUT: 15,
+  CLAIMED: 16,
   KEY_CLAIMED: 20,
   KEY_ANSWERED: 21,
   KEY_BUSY: 22,
@@ -90,7 +99,14 @@ export interface QuotedRules {
   /** Of the last change, on its shard's clock. */
   readonly updatedAtMs: number
   readonly validUntilMs: number | null
-  readonly offer: Offer
+  /** null: that of its campaign, which lives on another shard. */
+  readonly offer: Offer | null
+  /** Its campaign, wherever that lives; null: it stands alone, or is a campaign itself. */
+  readonly campaign: CampaignRef | null
+  /** Counts for a day of the user's over everything; null: not. */
+  readonly day: DayAsk | null
+  /** What is left of the budget of its campaign, where that lives here, or of the campaign itself; null: it has none. */
+  readonly budgetLeftMinor: number | null
 }
 
 export interface NamedCoupon {
@@ -166,6 +182,101 @@ export interface CouponOutcome {
   readonly definition: CouponDefinition
 }
 
+/** A coupon that was claimed from a pool, for the user who asked, and the reservation that keeps it. */
+export interface ClaimedOutcome {
+  readonly type: typeof OUTCOME.CLAIMED
+  /** It was the user's before this call. */
+  readonly again: boolean
+  /** Of the reservation. */
+  readonly seq: number
+  readonly expiresAtMs: number
+  readonly ordinal: number
+  readonly status: CouponStatus
+  readonly uses: number
+  readonly reserved: number
+  readonly version: number
+  readonly createdAtMs: number
+  readonly updatedAtMs: number
+  readonly code: string
+  /** What it has in common with the other codes of its job; without a code. */
+  readonly rules: CouponDefinition
+  /** That of the rules, or of the campaign. */
+  readonly offer: Offer | null
+}
+
+export const CAMPAIGN_STATUSES = ['DISABLED', 'EXPIRED', 'EXHAUSTED', 'SCHEDULED', 'ACTIVE'] as const
+export type CampaignStatus = (typeof CAMPAIGN_STATUSES)[number]
+
+export interface CampaignOutcome {
+  readonly type: typeof OUTCOME.CAMPAIGN
+  readonly index: number
+  readonly status: CampaignStatus
+  /** Made for it on its shard. */
+  readonly codes: number
+  /** Of these, codes that may be claimed now. */
+  readonly poolSize: number
+  readonly uses: number
+  readonly reserved: number
+  readonly discountTotalMinor: number
+  readonly version: number
+  readonly createdAtMs: number
+  readonly updatedAtMs: number
+  readonly definition: CampaignDefinition
+}
+
+export interface JobOutcome {
+  readonly type: typeof OUTCOME.JOB
+  readonly jobSeq: number
+  readonly kind: JobKind
+  readonly state: JobState
+  readonly processed: number
+  readonly total: number
+  readonly failed: number
+  /** When its work began and ended; 0: not yet. */
+  readonly begunAtMs: number
+  readonly endedAtMs: number
+  /** The first of them. */
+  readonly errors: readonly JobError[]
+  /** IMPORT: bytes of its file that are dealt with, and the file. */
+  readonly place: number
+  readonly file: string | null
+  /** IMPORT: size of the file; otherwise 0. */
+  readonly bytes: number
+}
+
+export interface ListedCode {
+  readonly ordinal: number
+  readonly code: string
+  readonly status: CouponStatus
+  /** Whose it is: the only user it serves, who holds it, who redeemed it. */
+  readonly holder: string | null
+  readonly createdAtMs: number
+  /** 0: not locked, not redeemed. */
+  readonly lockedUntilMs: number
+  readonly redeemedAtMs: number
+}
+
+export interface CodesOutcome {
+  readonly type: typeof OUTCOME.CODES
+  readonly codes: readonly ListedCode[]
+  /** To go on from; 0: that was all. */
+  readonly nextOrdinal: number
+}
+
+export interface JobsOutcome {
+  readonly type: typeof OUTCOME.JOBS
+  readonly jobs: readonly JobOutcome[]
+}
+
+/** What became of a row of an import. */
+export interface PutOutcome {
+  readonly type: typeof OUTCOME.PUT
+  readonly did: 'CREATED' | 'CHANGED' | 'UNCHANGED' | 'DUPLICATE'
+  readonly ordinal: number
+  /** DUPLICATE: the line of the same file that had this code first. */
+  readonly firstLine: number
+}
+
 /** An outcome to which several shards have contributed: the coordinating one has the position of the answer itself. */
 export interface AcrossOutcome<Text extends IdText = string> {
   readonly type: typeof OUTCOME.ACROSS
@@ -223,6 +334,12 @@ export type Outcome<Text extends IdText = string> =
   | Released
   | CouponOutcome
   | ShardOutcome
+  | CampaignOutcome
+  | JobOutcome
+  | CodesOutcome
+  | JobsOutcome
+  | PutOutcome
+  | ClaimedOutcome
   | AcrossOutcome<Text>
   | KeyClaimedOutcome
   | KeyAnsweredOutcome

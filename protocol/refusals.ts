@@ -32,7 +32,14 @@ export const REFUSALS = {
   INVALID_TRANSITION: { number: 24, status: 409, rank: 3 },
   VERSION_CONFLICT: { number: 25, status: 412, rank: 2 },
   STORAGE_UNAVAILABLE: { number: 26, status: 503, rank: 0 },
+  CAMPAIGN_NOT_FOUND: { number: 27, status: 404, rank: 1 },
+  JOB_NOT_FOUND: { number: 28, status: 404, rank: 1 },
+  DAILY_LIMIT_REACHED: { number: 29, status: 409, rank: 13 },
   IDEMPOTENCY_KEY_CONFLICT: { number: 30, status: 422, rank: 2 },
+  CAMPAIGN_EXHAUSTED: { number: 31, status: 409, rank: 16 },
+  BUDGET_EXHAUSTED: { number: 32, status: 409, rank: 17 },
+  POOL_EMPTY: { number: 33, status: 409, rank: 15 },
+  CODE_SPACE_TOO_SMALL: { number: 34, status: 422, rank: 4 },
 } as const
 
 export type RefusalCode = keyof typeof REFUSALS

@@ -6,11 +6,9 @@
  * a page that would take too many ends early; the next one goes on there.
  */
 import type { Database, Sql, SqlRow, SqlValue } from './database.ts'
-import { definitionOf } from './coupon-rows.ts'
-import { shardOf, withinShard } from './list-keys.ts'
+import { CouponTexts, TEXT_COLUMNS, TEXT_JOINS } from './coupon-text.ts'
 import type { CouponFilter, Listed, PageEnd, PageRange } from '../gateway/read-model.ts'
-import { couponText } from '../gateway/render-coupon.ts'
-import { type CouponOutcome, type CouponStatus, OUTCOME } from '../protocol/outcomes.ts'
+import type { CouponStatus } from '../protocol/outcomes.ts'
 
 /** Rows that one statement looks at. */
 const SLICE_ROWS = 2_000
@@ -34,33 +32,13 @@ interface Order {
 const NEWEST_FIRST: Order = { column: 'created_at', direction: 'DESC' }
 const BY_END: Order = { column: 'valid_until', direction: 'ASC' }
 
-/** Counters and rules that a status follows from. */
-interface CouponStanding {
-  readonly isDisabled: boolean
-  readonly maxUses: number | null
-  readonly validFromMs: number | null
-  readonly validUntilMs: number | null
-  readonly uses: number
-  readonly reserved: number
-}
-
-/** The first that holds, in the order of the contract. */
-function statusOf(standing: CouponStanding, nowMs: number): CouponStatus {
-  const { maxUses, validFromMs, validUntilMs } = standing
-  if (standing.isDisabled) return 'DISABLED'
-  if (validUntilMs !== null && nowMs >= validUntilMs) return 'EXPIRED'
-  if (maxUses !== null && standing.uses >= maxUses) return maxUses === 1 ? 'REDEEMED' : 'EXHAUSTED'
-  if (validFromMs !== null && nowMs < validFromMs) return 'SCHEDULED'
-  return maxUses === 1 && standing.reserved > 0 ? 'LOCKED' : 'ACTIVE'
-}
-
 const ENABLED = 'c.disabled = 0 AND (c.valid_until IS NULL OR c.valid_until > ?)'
 const USED_UP = 'c.max_uses IS NOT NULL AND ifnull(u.uses, 0) >= c.max_uses'
 const LEFT = `${ENABLED} AND NOT (${USED_UP})`
 const BEGUN = `${LEFT} AND (c.valid_from IS NULL OR c.valid_from <= ?)`
 const HELD = 'c.max_uses IS 1 AND EXISTS (SELECT 1 FROM hold h WHERE h.coupon = c.id AND h.expires_at > ?)'
 
-/** `statusOf` in SQL; each question mark is the present moment. */
+/** `statusOf` of `coupon-text.ts` in SQL; each question mark is the present moment. */
 const STATUS_SQL: Readonly<Record<CouponStatus, string>> = {
   DISABLED: 'c.disabled = 1',
   EXPIRED: 'c.disabled = 0 AND c.valid_until <= ?',
@@ -73,14 +51,12 @@ const STATUS_SQL: Readonly<Record<CouponStatus, string>> = {
 
 export class CouponList {
   private readonly database: Database
-  private readonly lock: Sql
+  private readonly texts: CouponTexts
   private readonly statements = new Map<string, Sql>()
 
   constructor(database: Database) {
     this.database = database
-    this.lock = database.query(
-      'SELECT user, until_at FROM hold WHERE coupon = ? AND expires_at > ? ORDER BY expires_at, owner LIMIT 1',
-    )
+    this.texts = new CouponTexts(database)
   }
 
   page(filter: CouponFilter, { limit, after }: PageRange, nowMs: number): Omit<Listed<string>, 'lagMs'> {
@@ -120,50 +96,13 @@ export class CouponList {
   ): SqlRow[] {
     const clauses = [...drivingClauses(filter, index), behind(order, from), ...otherClauses(filter, index, nowMs)]
     if (end !== null) clauses.push(upTo(order, end))
-    const text = `SELECT c.id, c.created_at, c.updated_at, c.version, c.disabled, c.max_uses, c.valid_from, c.valid_until,
-         ifnull(u.uses, 0), (SELECT count(*) FROM hold h WHERE h.coupon = c.id AND h.expires_at > ?), d.bytes
-       FROM coupon c INDEXED BY ${index} LEFT JOIN coupon_uses u ON u.id = c.id JOIN coupon_definition d ON d.id = c.id
+    const text = `SELECT ${TEXT_COLUMNS} FROM coupon c INDEXED BY ${index} ${TEXT_JOINS}
        WHERE ${joined(clauses)} ${orderText(order)} LIMIT ?`
     return this.statement(text).all(nowMs, ...valuesOf(clauses), limit)
   }
 
   private shown(rows: readonly SqlRow[], next: PageEnd | null, nowMs: number): Omit<Listed<string>, 'lagMs'> {
-    return { items: rows.map((row) => this.text(row, nowMs)), next }
-  }
-
-  private text(row: SqlRow, nowMs: number): string {
-    const [id, createdAtMs, updatedAtMs, version, disabled, maxUses, validFromMs, validUntilMs, uses, reserved] =
-      row as number[] as [
-        number,
-        number,
-        number,
-        number,
-        number,
-        number | null,
-        number | null,
-        number | null,
-        number,
-        number,
-      ]
-    const standing = { isDisabled: disabled === 1, maxUses, validFromMs, validUntilMs, uses, reserved }
-    const outcome: CouponOutcome = {
-      type: OUTCOME.COUPON,
-      ordinal: withinShard(id),
-      status: statusOf(standing, nowMs),
-      uses,
-      reserved,
-      version,
-      createdAtMs,
-      updatedAtMs,
-      lock: maxUses === 1 && reserved > 0 ? this.lockOf(id, nowMs) : null,
-      definition: definitionOf(row[10] as Uint8Array),
-    }
-    return couponText(shardOf(id), outcome)
-  }
-
-  private lockOf(id: number, nowMs: number): CouponOutcome['lock'] {
-    const [user, untilMs] = this.lock.first(id, nowMs) ?? ['', 0]
-    return untilMs === 0 ? null : { userId: user as string, expiresAtMs: untilMs as number }
+    return { items: rows.map((row) => this.texts.shown(row, nowMs).text), next }
   }
 
   private statement(text: string): Sql {

@@ -2,11 +2,15 @@
  * Coupons as lists filter and show them: one narrow row each, its definition beside it, its uses in a table of their own
  * because they change with every redemption.
  *
- * Codes that belong to nobody's search will have no row here: codes of a campaign are counted by their campaign.
+ * Codes made in bulk have no row here, nor has their use: a list of them pages the table of their shard, and to a search their
+ * campaign is one entry.
  */
 import type { Database, Sql } from './database.ts'
 import { ByteReader, ByteWriter } from '../protocol/bytes.ts'
 import { type CouponDefinition, readDefinition, writeDefinition } from '../protocol/coupon.ts'
+
+/** The type of a coupon's offer where its campaign has it: no filter by type finds it. */
+export const CAMPAIGN_TYPE = 'CAMPAIGN'
 
 export class CouponRows {
   private readonly insert: Sql
@@ -38,13 +42,15 @@ export class CouponRows {
 
   create(id: number, atMs: number, definition: CouponDefinition): void {
     const { maxUses, validFromMs, validUntilMs, offer, category, merchantId, userId } = definition
-    this.insert.run(id, atMs, atMs, maxUses, validFromMs, validUntilMs, offer.type, category, merchantId, userId)
+    const type = offer?.type ?? CAMPAIGN_TYPE
+    this.insert.run(id, atMs, atMs, maxUses, validFromMs, validUntilMs, type, category, merchantId, userId)
     this.insertDefinition.run(id, this.bytesOf(definition))
   }
 
   changeTo(id: number, atMs: number, definition: CouponDefinition): void {
     const { maxUses, validFromMs, validUntilMs, offer, category, merchantId, userId } = definition
-    this.change.run(atMs, maxUses, validFromMs, validUntilMs, offer.type, category, merchantId, userId, id)
+    const type = offer?.type ?? CAMPAIGN_TYPE
+    this.change.run(atMs, maxUses, validFromMs, validUntilMs, type, category, merchantId, userId, id)
     this.changeDefinition.run(this.bytesOf(definition), id)
   }
 
@@ -52,7 +58,8 @@ export class CouponRows {
     this.switchOne.run(atMs, isDisabled ? 1 : 0, id)
   }
 
-  use(id: number, more: 1 | -1): void {
+  /** Uses more; below zero: fewer. */
+  use(id: number, more: number): void {
     this.uses.set(id, (this.uses.get(id) ?? 0) + more)
   }
 

@@ -5,6 +5,9 @@
  *     cursor      a row a shard: how far the log is in here, and what its last entry was (see `cursor.ts`)
  *     coupon …    what lists of coupons filter by and show (see `coupon-rows.ts`)
  *     hold …      capacity that is taken now
+ *     campaign    what a search finds campaigns by; their shards show them
+ *     coupon_campaign, code_job  whose coupons and codes are whose (see `campaign-members.ts`)
+ *     search_change  what was made or changed, in order, for the search to follow (see `search-changes.ts`)
  *     run, block  postings: which events are in which list (see `runs.ts`)
  *     fact        bytes of events that a coupon's history tells (see `facts.ts`)
  *
@@ -20,10 +23,13 @@ import Libsql from 'libsql'
 export const DATABASE_FILE = 'read-model.db'
 
 /** Whoever changes a table or what stands in it counts on; older files are built anew. */
-const SHAPE = 1
+const SHAPE = 3
 
 /** Kibibytes of pages in memory. */
 const CACHE_KIB = 32 * 1_024
+/** The same, of a connection that only reads. */
+const READING_CACHE_KIB = 16 * 1_024
+const READING_WAIT_MS = 2_000
 /** Pages in the write-ahead file before they are copied into place; one that changed often is copied once. */
 const CHECKPOINT_PAGES = 4_096
 
@@ -41,6 +47,12 @@ const TABLES = `
   CREATE INDEX coupon_by_user ON coupon (user, created_at, id) WHERE user IS NOT NULL;
   CREATE TABLE coupon_definition (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
   CREATE TABLE coupon_uses (id INTEGER PRIMARY KEY, uses INTEGER NOT NULL);
+  CREATE TABLE campaign (id INTEGER PRIMARY KEY, created_at INTEGER NOT NULL, disabled INTEGER NOT NULL, bytes BLOB NOT NULL);
+  CREATE INDEX campaign_by_created ON campaign (created_at, id);
+  CREATE TABLE coupon_campaign (id INTEGER PRIMARY KEY, campaign INTEGER NOT NULL, created_at INTEGER NOT NULL);
+  CREATE INDEX coupon_by_campaign ON coupon_campaign (campaign, created_at, id);
+  CREATE TABLE code_job (place INTEGER PRIMARY KEY, campaign INTEGER NOT NULL, first_ordinal INTEGER);
+  CREATE TABLE search_change (seq INTEGER PRIMARY KEY, entries BLOB NOT NULL);
   CREATE TABLE hold (owner INTEGER, coupon INTEGER, expires_at INTEGER NOT NULL, until_at INTEGER NOT NULL,
     user TEXT NOT NULL, PRIMARY KEY (owner, coupon)) WITHOUT ROWID;
   CREATE INDEX hold_by_coupon ON hold (coupon, expires_at);
@@ -143,6 +155,15 @@ export function openDatabase(belonging: Belonging): { database: Database; droppe
     dropDatabase(belonging.dataDir)
     return { database: created(path, belonging), dropped: reason }
   }
+}
+
+/** A connection that only reads, beside the one that writes. The database has to be there. */
+export function openToRead(dataDir: string): Database {
+  const connection = new Libsql(pathOf(dataDir))
+  connection.exec(
+    `PRAGMA query_only = ON; PRAGMA busy_timeout = ${READING_WAIT_MS}; PRAGMA cache_size = -${READING_CACHE_KIB}; PRAGMA temp_store = MEMORY;`,
+  )
+  return new Database(connection)
 }
 
 /** Deletes it, with what SQLite keeps beside it. */

@@ -15,7 +15,14 @@ export const RUNS_MAX = 64
 /** While it catches up it works at most this share of the time, however idle the machine seems. */
 export const CATCH_UP_SHARE = 0.5
 
-/** Lists asked for that are not answered yet; beyond, they are refused. */
+/** Priority of the search's thread: people wait for it, but checkouts go first. */
+export const SEARCH_NICE = 5
+/** While the index is loaded it works at most this share of the time; nobody can search yet. */
+export const LOAD_SHARE = 0.8
+/** While the index follows: a search that comes waits for one slice at most. */
+export const FOLLOW_SHARE = 0.5
+
+/** Lists, or searches, asked for that are not answered yet; beyond, they are refused. */
 export const LISTS_WAITING_MAX = 256
 /** A list that takes longer is refused. */
 export const LIST_MS_MAX = 10_000

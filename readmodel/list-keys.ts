@@ -17,6 +17,7 @@ export const LIST = {
   RESERVATIONS_OF_USER: 7,
   /** What happens to a coupon, reservations begun and redemptions apart. */
   MOMENTS_OF_COUPON: 8,
+  REDEMPTIONS_OF_CAMPAIGN: 9,
 } as const
 export type ListKind = (typeof LIST)[keyof typeof LIST]
 

@@ -1,25 +1,51 @@
 /**
- * What crosses between the main thread and the thread of the read model: rare, so plain messages.
+ * What crosses between the main thread and the threads of the read model: rare, so plain messages.
  */
 import type { Found, Question } from './queries.ts'
 import type { Listed } from '../gateway/read-model.ts'
+import type { SearchPage, SearchQuestion } from '../gateway/search-port.ts'
+
+/** To any of them. */
+export type ToThread<Question, Tell> =
+  | { readonly type: 'ask'; readonly id: number; readonly askedAtMs: number; readonly question: Question }
+  | { readonly type: 'tell'; readonly message: Tell }
+  | { readonly type: 'stop' }
+
+export type FromThread<Answer, Told> =
+  | { readonly type: 'answer'; readonly id: number; readonly answer: Answer }
+  /** It cannot be answered now; it will be. */
+  | { readonly type: 'refused'; readonly id: number; readonly reason: string }
+  /** The question could not be answered; the fault is in this program. */
+  | { readonly type: 'failed'; readonly id: number; readonly message: string }
+  | { readonly type: 'told'; readonly message: Told }
+  | { readonly type: 'stopped' }
 
 export interface ProjectorSettings {
   readonly dataDir: string
 }
 
-export type ToProjector =
-  | { readonly type: 'ask'; readonly id: number; readonly askedAtMs: number; readonly question: Question }
-  | { readonly type: 'stop' }
-
 export type Answer = Listed<Found['items'][number]>
 
-export type FromProjector =
-  | { readonly type: 'answer'; readonly id: number; readonly answer: Answer }
-  /** The question could not be answered; the fault is in this program. */
-  | { readonly type: 'failed'; readonly id: number; readonly message: string }
+export type ToldByProjector =
   /** Everything is projected that was durable at that moment of the wall clock. */
   | { readonly type: 'progress'; readonly asOfMs: number }
   /** The database was dropped, and is built anew from the log. */
   | { readonly type: 'rebuilding'; readonly reason: string }
-  | { readonly type: 'stopped' }
+
+export type ToProjector = ToThread<Question, never>
+export type FromProjector = FromThread<Answer, ToldByProjector>
+
+export interface SearchSettings {
+  readonly dataDir: string
+}
+
+export type TellSearch =
+  /** The database holds everything of that moment. */
+  | { readonly type: 'progress'; readonly asOfMs: number }
+  /** It is another database now. */
+  | { readonly type: 'reopen' }
+
+export type ToldBySearch = { readonly type: 'loaded'; readonly entries: number; readonly tookMs: number }
+
+export type ToSearch = ToThread<SearchQuestion, TellSearch>
+export type FromSearch = FromThread<SearchPage, ToldBySearch>

@@ -4,6 +4,8 @@
  *
  * Nothing is decided here, no limit judged, no price computed: an event that could not have happened is a broken log.
  */
+import { CampaignMembers } from './campaign-members.ts'
+import { CampaignRows } from './campaign-rows.ts'
 import { CouponRows } from './coupon-rows.ts'
 import { Cursor, type LogEntry } from './cursor.ts'
 import type { Database } from './database.ts'
@@ -12,6 +14,7 @@ import { Facts } from './facts.ts'
 import { Holds, transactionOwner } from './holds.ts'
 import { couponNumber, keyOfAll, keyOfName, keyOfNumber, LIST, placeOf } from './list-keys.ts'
 import { Runs } from './runs.ts'
+import { SearchChanges } from './search-changes.ts'
 import { ByteReader, textOf } from '../protocol/bytes.ts'
 import { readEvent } from '../protocol/event-codec.ts'
 import {
@@ -23,6 +26,7 @@ import {
   type StackedCoupon,
   type TxnId,
 } from '../protocol/events.ts'
+import { CAMPAIGN_ORDINALS, campaignOrdinal } from '../protocol/ordinals.ts'
 
 /** Postings that one slice of tidying moves: some ten milliseconds. */
 const TIDY_POSTINGS = 32 * 1_024
@@ -33,6 +37,9 @@ export class Projection {
   readonly facts: Facts
   private readonly database: Database
   private readonly coupons: CouponRows
+  private readonly campaigns: CampaignRows
+  private readonly members: CampaignMembers
+  private readonly searchChanges: SearchChanges
   private readonly holds: Holds
   private readonly postings = new PostingColumns(64 * 1_024)
   private readonly reader = new ByteReader()
@@ -48,6 +55,9 @@ export class Projection {
     this.runs = new Runs(database)
     this.facts = new Facts(database)
     this.coupons = new CouponRows(database)
+    this.campaigns = new CampaignRows(database)
+    this.members = new CampaignMembers(database)
+    this.searchChanges = new SearchChanges(database)
     this.holds = new Holds(database)
   }
 
@@ -81,6 +91,7 @@ export class Projection {
 
   private write(): void {
     this.coupons.write()
+    this.searchChanges.write()
     this.holds.write()
     this.facts.write()
     this.runs.append(this.postings)
@@ -114,15 +125,26 @@ export class Projection {
         return
       case EVENT.COUPON_CREATED:
         this.coupons.create(couponNumber(shard, event.ordinal), atMs, event.definition)
-        this.tellOrdinals([event.ordinal])
+        this.members.join(couponNumber(shard, event.ordinal), atMs, event.definition)
+        if (event.imported !== null) this.coupons.use(couponNumber(shard, event.ordinal), event.imported.uses)
+        this.changed(event.ordinal)
         return
       case EVENT.COUPON_CHANGED:
         this.coupons.changeTo(couponNumber(shard, event.ordinal), atMs, event.definition)
-        this.tellOrdinals([event.ordinal])
+        this.changed(event.ordinal)
         return
       case EVENT.COUPON_SWITCHED:
         this.coupons.switchTo(couponNumber(shard, event.ordinal), atMs, event.change !== 'ENABLED')
-        this.tellOrdinals([event.ordinal])
+        this.changed(event.ordinal)
+        return
+      case EVENT.CAMPAIGN_CREATED:
+        this.campaigns.create(this.campaignNumber(event.index), atMs, event.definition)
+        return
+      case EVENT.CAMPAIGN_CHANGED:
+        this.campaigns.changeTo(this.campaignNumber(event.index), event.definition)
+        return
+      case EVENT.CAMPAIGN_SWITCHED:
+        this.campaigns.switchTo(this.campaignNumber(event.index), event.change === 'DISABLED')
         return
       case EVENT.COUPON_WINDOW_PASSED:
         this.tellOrdinals([event.ordinal])
@@ -155,6 +177,8 @@ export class Projection {
         return
       case EVENT.BRANCH_RESERVED: {
         const owner = this.ownerOf(event.txn)
+        // A shard that only counted a day of the user's holds nothing.
+        if (this.holds.couponsOf(owner).length === 0) return
         this.holds.promise(owner, event.expiresAtMs, true)
         this.tell(this.holds.couponsOf(owner))
         return
@@ -163,6 +187,7 @@ export class Projection {
         this.holds.close(this.ownerOf(event.txn))
         this.use(event.ordinals, 1)
         this.tellOrdinals(event.ordinals)
+        this.countForCampaigns(event.ordinals, placeOf(event.txn.shard, event.redemptionSeq))
         return
       case EVENT.BRANCH_RETIMED: {
         const owner = this.ownerOf(event.txn)
@@ -173,6 +198,12 @@ export class Projection {
       case EVENT.BRANCH_RELEASED:
         this.tell(this.holds.close(this.ownerOf(event.txn)))
         return
+      case EVENT.JOB_STARTED:
+        if (event.plan.kind !== 'IMPORT') this.members.startJob(shard, this.seq, event.plan.definition)
+        return
+      case EVENT.CODES_MADE:
+        this.members.codesMade(shard, event.jobSeq, event.firstOrdinal)
+        return
       case EVENT.ORDERS_FORGOTTEN:
       case EVENT.CLOCK_DIFFERED:
       case EVENT.MESSAGES_DELIVERED:
@@ -180,6 +211,11 @@ export class Projection {
       case EVENT.KEY_ANSWERED:
       case EVENT.OPERATION_DONE:
       case EVENT.KEYS_FORGOTTEN:
+      case EVENT.CAMPAIGN_WINDOW_PASSED:
+      case EVENT.JOB_PROGRESSED:
+      case EVENT.JOB_ENDED:
+      case EVENT.DAY_COUNTED:
+      case EVENT.BATCH_WINDOW_PASSED:
         return
     }
   }
@@ -193,6 +229,7 @@ export class Projection {
     postings.add(keyOfAll(LIST.REDEMPTIONS), atMs, place, 0)
     postings.add(keyOfName(LIST.REDEMPTIONS_OF_USER, event.user), atMs, place, 0)
     postings.add(keyOfName(LIST.REDEMPTIONS_OF_ORDER, event.order), atMs, place, 0)
+    this.countForCampaigns(campaignsBeside(event, shard), place)
     if (event.stack === null) {
       for (const ordinal of event.ordinals) {
         postings.add(keyOfNumber(LIST.REDEMPTIONS_OF_COUPON, couponNumber(shard, ordinal)), atMs, place, 0)
@@ -204,9 +241,17 @@ export class Projection {
     }
   }
 
+  /** A redemption stands in the list of each campaign of this shard that has a part in it. */
+  private countForCampaigns(ordinals: readonly number[], place: number): void {
+    for (const campaign of this.members.campaignsOf(this.shard, ordinals)) {
+      this.postings.add(keyOfNumber(LIST.REDEMPTIONS_OF_CAMPAIGN, campaign), this.atMs, place, 0)
+    }
+  }
+
   /** What was held for a redemption is used now. A late one has a reservation that was closed before. */
-  private endHolds({ reservationSeq, late, stack }: Redeemed): void {
+  private endHolds({ reservationSeq, late, stack, dayTxnSeq }: Redeemed): void {
     const { shard } = this
+    if (dayTxnSeq !== undefined) this.holds.close(transactionOwner(shard, shard, dayTxnSeq))
     const takesNow = reservationSeq === 0 || late
     if (stack !== null) {
       const owner = transactionOwner(shard, shard, stack.txnSeq)
@@ -220,6 +265,7 @@ export class Projection {
     const { shard, seq, atMs, postings } = this
     const place = placeOf(shard, seq)
     if (event.stack === null) {
+      if (event.dayTxnSeq !== undefined) this.holds.close(transactionOwner(shard, shard, event.dayTxnSeq))
       this.holds.reserve(place, shard, event.ordinals, event.expiresAtMs, textOf(event.user))
     } else {
       const owner = transactionOwner(shard, shard, event.stack.txnSeq)
@@ -238,8 +284,9 @@ export class Projection {
 
   private prepared({ txn, ordinals, user, reservationTxnSeq }: BranchPrepared): void {
     const owner = transactionOwner(this.shard, txn.shard, txn.seq === 0 ? this.seq : txn.seq)
+    if (ordinals.length === 0) return
     if (reservationTxnSeq === 0) {
-      this.holds.prepare(owner, this.shard, ordinals, textOf(user))
+      this.holds.prepare(owner, this.shard, [...new Set(ordinals)], textOf(user))
     } else {
       this.holds.name(owner, transactionOwner(this.shard, txn.shard, reservationTxnSeq))
       this.holds.keep(owner)
@@ -260,13 +307,27 @@ export class Projection {
     this.tell(coupons)
   }
 
+  /** A coupon was made or changed; it is told in its life, and to the search. */
+  private changed(ordinal: number): void {
+    this.searchChanges.note(couponNumber(this.shard, ordinal))
+    this.tellOrdinals([ordinal])
+  }
+
+  /** A campaign that is made or changed by the event at hand. */
+  private campaignNumber(index: number): number {
+    const id = couponNumber(this.shard, campaignOrdinal(index))
+    this.searchChanges.note(id)
+    return id
+  }
+
   private ownerOf({ shard, seq }: TxnId): number {
     return transactionOwner(this.shard, shard, seq)
   }
 
   private use(ordinals: readonly number[], more: 1 | -1): void {
     for (let i = 0; i < ordinals.length; i++) {
-      this.coupons.use(couponNumber(this.shard, ordinals[i] as number), more)
+      const ordinal = ordinals[i] as number
+      if (ordinal < CAMPAIGN_ORDINALS) this.coupons.use(couponNumber(this.shard, ordinal), more)
     }
   }
 
@@ -287,6 +348,13 @@ export class Projection {
   private keep(): number {
     return this.facts.add(this.reader.buf, this.eventStart, this.reader.pos)
   }
+}
+
+/** Coupons of this shard, and campaigns of this shard whose coupons live elsewhere. */
+function campaignsBeside({ ordinals, stack }: Redeemed, shard: number): readonly number[] {
+  if (stack?.campaigns === undefined) return ordinals
+  const campaigns = stack.campaigns.filter((each) => each.shard === shard).map(({ ordinal }) => ordinal)
+  return [...ordinals, ...campaigns]
 }
 
 function numberOf({ shard, ordinal }: StackedCoupon): number {

@@ -36,7 +36,7 @@ class Turns {
   private hasStopped = false
 
   constructor(dataDir: string) {
-    this.projector = new Projector(dataDir, (reason) => tell({ type: 'rebuilding', reason }))
+    this.projector = new Projector(dataDir, (reason) => tell({ type: 'told', message: { type: 'rebuilding', reason } }))
   }
 
   ask(id: number, askedAtMs: number, question: Question): void {
@@ -66,7 +66,7 @@ class Turns {
     this.timer = null
     const beganMs = performance.now()
     const isAtEnd = this.projector.step(Date.now)
-    tell({ type: 'progress', asOfMs: this.projector.asOfMs })
+    tell({ type: 'told', message: { type: 'progress', asOfMs: this.projector.asOfMs } })
     this.answer(isAtEnd)
     this.tidy()
     if (this.asked.length > 0) this.again(0)
@@ -103,6 +103,6 @@ becomeIdle()
 const turns = new Turns((workerData as ProjectorSettings).dataDir)
 port.on('message', (message: ToProjector) => {
   if (message.type === 'stop') turns.stop()
-  else turns.ask(message.id, message.askedAtMs, message.question)
+  else if (message.type === 'ask') turns.ask(message.id, message.askedAtMs, message.question)
 })
 turns.again(0)

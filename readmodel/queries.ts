@@ -2,6 +2,8 @@
  * Questions of the gateway, answered from the database of this moment. Synchronous, each bounded; the lag is told by whoever
  * knows how far the log is.
  */
+import { CampaignList } from './campaign-list.ts'
+import { campaignNumber } from './campaign-members.ts'
 import { CouponList } from './coupon-list.ts'
 import type { Database } from './database.ts'
 import type { Facts } from './facts.ts'
@@ -22,22 +24,27 @@ import type {
   ReservationFilter,
 } from '../gateway/read-model.ts'
 import { bytesOf } from '../protocol/bytes.ts'
+import type { CampaignRef } from '../protocol/coupon.ts'
 
 export type Question =
   | { readonly list: 'coupons'; readonly filter: CouponFilter; readonly range: PageRange }
+  | { readonly list: 'campaigns'; readonly range: PageRange }
+  | { readonly list: 'couponsOfCampaign'; readonly campaign: CampaignRef; readonly range: PageRange }
   | { readonly list: 'history'; readonly coupon: CouponName; readonly range: PageRange }
   | { readonly list: 'redemptions'; readonly filter: RedemptionFilter; readonly range: PageRange }
   | { readonly list: 'reservations'; readonly filter: ReservationFilter; readonly range: PageRange }
 
-export type Found = Omit<Listed<string | HistoryItem | Place>, 'lagMs'>
+export type Found = Omit<Listed<string | HistoryItem | Place | CampaignRef | CouponName>, 'lagMs'>
 
 export class Queries {
   private readonly coupons: CouponList
+  private readonly campaigns: CampaignList
   private readonly lists: Lists
   private readonly facts: Facts
 
   constructor(database: Database, runs: Runs, facts: Facts) {
     this.coupons = new CouponList(database)
+    this.campaigns = new CampaignList(database)
     this.lists = new Lists(database, runs)
     this.facts = facts
   }
@@ -46,6 +53,10 @@ export class Queries {
     switch (question.list) {
       case 'coupons':
         return this.coupons.page(question.filter, question.range, nowMs)
+      case 'campaigns':
+        return this.campaigns.campaigns(question.range)
+      case 'couponsOfCampaign':
+        return this.campaigns.coupons(question.campaign, question.range)
       case 'history':
         return this.history(question.coupon, question.range)
       case 'redemptions':
@@ -56,12 +67,13 @@ export class Queries {
   }
 
   private redemptions(filter: RedemptionFilter, range: PageRange): Found {
-    const { coupon, userId, orderId, fromMs, toMs } = filter
+    const { coupon, campaign, userId, orderId, fromMs, toMs } = filter
     // The list that is likely the shortest leads.
     const keys: number[] = []
     if (orderId !== null) keys.push(keyOfName(LIST.REDEMPTIONS_OF_ORDER, bytesOf(orderId)))
     if (userId !== null) keys.push(keyOfName(LIST.REDEMPTIONS_OF_USER, bytesOf(userId)))
     if (coupon !== null) keys.push(keyOfCoupon(LIST.REDEMPTIONS_OF_COUPON, coupon))
+    if (campaign !== null) keys.push(keyOfNumber(LIST.REDEMPTIONS_OF_CAMPAIGN, campaignNumber(campaign)))
     if (keys.length === 0) keys.push(keyOfAll(LIST.REDEMPTIONS))
     return this.places(keys, { fromMs, toMs }, range)
   }

@@ -3,12 +3,12 @@
 // A closed loop on purpose: this measures throughput. Encoding and masking happen before the clock starts; while it
 // runs, a frame costs this side one write and one comparison of its answer (the first answer is decoded in full).
 
-import { createHash, randomBytes } from 'node:crypto'
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { type ColumnsFrames, encodeColumnsFrames } from './columns-frames.ts'
 import { ColumnsReplyJudge, type ColumnsTally } from './columns-reply.ts'
 import { type LatencySummary, latencyHistogram, recordMs, summarise } from './latency.ts'
+import { closeWords, openWebSocket, pong } from './open-websocket.ts'
 import { OPCODE, WebSocketReader } from './websocket-reader.ts'
 
 export interface ColumnsInput {
@@ -147,39 +147,4 @@ class ColumnsRun {
     }
     return this.#answered === this.#sent
   }
-}
-
-/** Connects and does the handshake of RFC 6455, without extensions. */
-async function openWebSocket(port: number): Promise<Socket> {
-  const key = randomBytes(16).toString('base64')
-  const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
-  const socket = connect({ port, host: '127.0.0.1', noDelay: true })
-  const head = await new Promise<string>((resolve, reject) => {
-    let text = ''
-    const onData = (chunk: Buffer): void => {
-      text += chunk.toString('latin1')
-      if (!text.includes('\r\n\r\n')) return
-      socket.off('data', onData)
-      resolve(text)
-    }
-    socket.on('data', onData)
-    socket.once('error', reject)
-    socket.once('end', () => reject(new Error('the server closed the connection during the handshake')))
-    socket.write(
-      `GET /v1/ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
-        `Sec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\n\r\n`,
-    )
-  })
-  if (!head.startsWith('HTTP/1.1 101')) throw new Error(`no WebSocket: ${head.slice(0, 300)}`)
-  if (!head.includes(accept)) throw new Error('the server answered another key')
-  return socket
-}
-
-function closeWords(payload: Buffer): string {
-  return payload.length < 2 ? 'no reason' : `${payload.readUInt16BE(0)} ${payload.toString('utf8', 2)}`
-}
-
-/** An empty mask is allowed and saves the masking of a frame that nobody measures. */
-function pong(payload: Buffer): Buffer {
-  return Buffer.concat([Buffer.from([0x80 | OPCODE.pong, 0x80 | payload.length, 0, 0, 0, 0]), payload])
 }

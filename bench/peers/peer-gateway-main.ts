@@ -26,6 +26,13 @@ answerParent(async (design: PeerDesign) => {
       durability: 'flush',
       failed: () => null,
       snapshots: () => ({ madeAtMs: null, eventsBehind: 0, archiveBytes: null }),
+      reconciliation: () => ({
+        endedAtMs: null,
+        countersCompared: 0,
+        roundsForAll: null,
+        differences: 0,
+        lastDifferenceAtMs: null,
+      }),
     },
     nowMs: () => performance.now(),
     random: randomBytes,

@@ -11,6 +11,7 @@
 import { type ReplyHandler, SETTLED, type ShardTransport } from '../../engine/transport/port.ts'
 import { cartRefusal, cartRefusalDetail } from '../../engine/domain/eligibility.ts'
 import { type Cart, subtotalMinor } from '../../engine/domain/cart.ts'
+import type { Offer } from '../../engine/domain/offer.ts'
 import { priceFact } from '../../engine/domain/price-fact.ts'
 import { ByteReader, ByteWriter, textOf } from '../../protocol/bytes.ts'
 import { readCommand } from '../../protocol/command-codec.ts'
@@ -135,7 +136,7 @@ export class PeerTransport implements ShardTransport {
     const atMs = this.nowMs()
     const refusal = ruleRefusal(definition, userId, cart, atMs)
     if (refusal !== null) return this.replayOrRefuse(coupon, userId, orderId, cart, refusal)
-    const facts = { userId, orderId, atMs, price: priceFact(cart, [definition.offer]) }
+    const facts = { userId, orderId, atMs, price: priceFact(cart, [offerOf(definition)]) }
     return this.store.redeem(coupon, facts).then((done) => {
       if (typeof done === 'number') {
         this.seq = done
@@ -173,9 +174,16 @@ export class PeerTransport implements ShardTransport {
   }
 }
 
+/** Peers have no campaigns. */
+function offerOf({ offer }: CouponDefinition): Offer {
+  if (offer === null) throw new RangeError('a peer has no campaigns')
+  return offer
+}
+
 /** The checks that need no counter, in the order of the contract; null: none fails. */
 function ruleRefusal(definition: CouponDefinition, userId: string, cart: Cart, nowMs: number): Refused | null {
-  const { offer, validFromMs, validUntilMs } = definition
+  const { validFromMs, validUntilMs } = definition
+  const offer = offerOf(definition)
   if (validFromMs !== null && nowMs < validFromMs) return refused('COUPON_NOT_STARTED', 'the coupon is not valid yet')
   if (validUntilMs !== null && nowMs >= validUntilMs) return refused('COUPON_EXPIRED', 'the coupon has expired')
   if (definition.userId !== null && definition.userId !== userId) {

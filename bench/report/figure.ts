@@ -13,6 +13,11 @@ export const WORKLOADS = [
   'spread',
   'recovery',
   'read-model',
+  'search',
+  'claims',
+  'import',
+  'codes',
+  'memory',
   'held',
 ] as const
 export type WorkloadName = (typeof WORKLOADS)[number]

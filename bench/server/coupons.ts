@@ -9,14 +9,18 @@ const PERCENT = 10
 /** A limit that no run reaches, so that the check of the limit is part of every redemption. */
 const MAX_USES = 1_000_000_000
 
+/** Two letters behind a code's beginning reach every shard. */
+const ENDINGS = 1_024
+const DIGITS = 'ABCDEFGHJKLMNPQRSTUVWXYZ23456789'
+
 /** Coupons made or read at the same time. */
 const AT_ONCE = 32
 
 /** Whether a coupon counts its users: one use each, or as many as they like. */
 export type PerUser = 'once' | 'any'
 
-/** Creates a coupon of 10 % for everybody. */
-export async function createCoupon(baseUrl: string, code: string, perUser: PerUser): Promise<void> {
+/** Creates a coupon of 10 % for everybody. Returns the shard that owns it. */
+export async function createCoupon(baseUrl: string, code: string, perUser: PerUser): Promise<number> {
   const answer = await fetch(`${baseUrl}/v1/coupons`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -30,10 +34,20 @@ export async function createCoupon(baseUrl: string, code: string, perUser: PerUs
   })
   const text = await answer.text()
   if (answer.status !== 201) throw new Error(`coupon ${code}: ${answer.status} ${text.slice(0, 300)}`)
+  return shardOf(answer, code)
+}
+
+/** Of the position, `shard:seq@timeMs`. */
+function shardOf(answer: Response, code: string): number {
+  const shard = /^(\d+):/.exec(answer.headers.get('x-tearoff-position') ?? '')?.[1]
+  if (shard === undefined) throw new Error(`coupon ${code}: the answer names no position`)
+  return Number(shard)
 }
 
 export async function createCoupons(baseUrl: string, codes: readonly string[]): Promise<void> {
-  await eachOf(codes, async (code) => await createCoupon(baseUrl, code, 'once'))
+  await eachOf(codes, async (code) => {
+    await createCoupon(baseUrl, code, 'once')
+  })
 }
 
 /** Creates a coupon of 10 % without any limit, which combines with others. Returns the shard that owns it. */
@@ -45,10 +59,16 @@ export async function createStackableCoupon(baseUrl: string, code: string): Prom
   })
   const text = await answer.text()
   if (answer.status !== 201) throw new Error(`coupon ${code}: ${answer.status} ${text.slice(0, 300)}`)
-  // shard:seq@timeMs
-  const shard = /^(\d+):/.exec(answer.headers.get('x-tearoff-position') ?? '')?.[1]
-  if (shard === undefined) throw new Error(`coupon ${code}: the answer names no position`)
-  return Number(shard)
+  return shardOf(answer, code)
+}
+
+/** Creates a coupon of 10 %, one use a user, that lives on a shard; its code, which begins with the given letters. */
+export async function createCouponOnShard(baseUrl: string, prefix: string, shard: number): Promise<string> {
+  for (let number = 0; number < ENDINGS; number++) {
+    const code = prefix + DIGITS[number >>> 5] + DIGITS[number & 31]
+    if ((await createCoupon(baseUrl, code, 'once')) === shard) return code
+  }
+  throw new Error(`no code that begins with ${prefix} lives on shard ${shard}`)
 }
 
 export interface CouponCounters {

@@ -55,7 +55,7 @@ export class FootprintSampler {
   }
 }
 
-async function takeFootprint(pid: number, baseUrl: string): Promise<Footprint> {
+export async function takeFootprint(pid: number, baseUrl: string): Promise<Footprint> {
   const text = await metricsText(baseUrl)
   return {
     atMs: Date.now(),

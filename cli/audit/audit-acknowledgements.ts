@@ -2,7 +2,7 @@
  * Holds what clients were told against the log: every redemption that was acknowledged has to be there, by its id, for the
  * same order, user and coupon; and where every client was heard, nothing else may be there.
  */
-import { idOf } from './audit-accounts.ts'
+import { idOf } from './audit-ids.ts'
 import type { Audit } from './audit-log.ts'
 
 /** A redemption as a client saw it, kept outside the server. */

@@ -2,6 +2,7 @@
  * Decodes what a log says of calls over several shards, as docs/formats/events.md describes it. A transaction is named by
  * its coordinator's shard and a sequence of that shard's log.
  */
+import { type DayRead, dayIn } from './audit-campaign-events.ts'
 import { type AuditCursor, AuditFault } from './audit-cursor.ts'
 
 export interface TransactionName {
@@ -13,7 +14,10 @@ export interface TransactionName {
 export interface StackedCouponRead {
   readonly shard: number
   readonly coupon: number
-  readonly code: string
+  /** null: a campaign, of a coupon that lives on another shard than it. */
+  readonly code: string | null
+  /** Of its coupon, or its own, in the price. */
+  readonly place: number
   /** On its shard: of the event that took its capacity. */
   readonly heldSeq: number
 }
@@ -21,6 +25,7 @@ export interface StackedCouponRead {
 export interface StackRead {
   /** Of the coordinator. */
   readonly transaction: number
+  /** Coupons in the order of the price, then the campaigns that live elsewhere. */
   readonly coupons: readonly StackedCouponRead[]
 }
 
@@ -40,6 +45,9 @@ export type BranchEvent =
       /** Transaction of the reservation that is made final; 0: capacity is taken. */
       readonly reservation: number
       readonly shards: readonly number[]
+      /** What each of the coupons may give of a budget; empty: nothing. */
+      readonly amounts: readonly number[]
+      readonly days: readonly DayRead[]
     }
   | { readonly kind: 'branchAborted'; readonly transaction: TransactionName }
   | {
@@ -66,6 +74,7 @@ export type BranchEvent =
       readonly coupons: readonly number[]
       readonly userId: string
       readonly givesUseBack: boolean
+      readonly amounts: readonly number[]
     }
   | { readonly kind: 'delivered'; readonly seqs: readonly number[]; readonly shards: readonly number[] }
 
@@ -80,7 +89,11 @@ export function branchEventIn(type: number, from: AuditCursor): BranchEvent | nu
       const userId = from.text()
       const orderId = from.textOrNone()
       const reservation = from.varint()
-      return { kind: 'branchPrepared', transaction, coupons, userId, orderId, reservation, shards: numbersIn(from) }
+      const shards = numbersIn(from)
+      const amounts = tailIn(from)
+      const days: DayRead[] = []
+      while (!from.isAtEnd) days.push(dayIn(from))
+      return { kind: 'branchPrepared', transaction, coupons, userId, orderId, reservation, shards, amounts, days }
     }
     case 14:
       return { kind: 'branchAborted', transaction: transactionIn(from) }
@@ -114,7 +127,8 @@ export function branchEventIn(type: number, from: AuditCursor): BranchEvent | nu
       const coupons = numbersIn(from)
       const userId = from.text()
       from.text()
-      return { kind: 'branchReversed', redemption, heldSeq, coupons, userId, givesUseBack: from.isSaid() }
+      const givesUseBack = from.isSaid()
+      return { kind: 'branchReversed', redemption, heldSeq, coupons, userId, givesUseBack, amounts: tailIn(from) }
     }
     case 20: {
       const seqs = numbersIn(from)
@@ -128,13 +142,32 @@ export function branchEventIn(type: number, from: AuditCursor): BranchEvent | nu
 /** What a reservation or redemption over several shards has before its price. */
 export function stackIn(from: AuditCursor): StackRead {
   const transaction = from.varint()
+  let place = 0
   const coupons = from.list(() => {
     const shard = from.varint()
     const coupon = from.varint()
     const code = from.text()
-    return { shard, coupon, code, heldSeq: from.varint() }
+    return { shard, coupon, code, place: place++, heldSeq: from.varint() }
   })
   return { transaction, coupons }
+}
+
+/** The campaigns of a stack that live elsewhere than their coupons; they stand behind its price, up to the end. */
+export function withCampaignsIn(from: AuditCursor, { transaction, coupons }: StackRead): StackRead {
+  const all = [...coupons]
+  while (!from.isAtEnd) {
+    const place = from.varint()
+    if (place >= coupons.length) throw new AuditFault('a campaign stands for a coupon that is not there')
+    const shard = from.varint()
+    const coupon = from.varint()
+    all.push({ shard, coupon, code: null, place, heldSeq: from.varint() })
+  }
+  return { transaction, coupons: all }
+}
+
+/** Numbers at the end of an event, where older ones end. */
+export function tailIn(from: AuditCursor): number[] {
+  return from.isAtEnd ? [] : numbersIn(from)
 }
 
 export function reversedStackIn(from: AuditCursor): ReversedStackRead {

@@ -8,7 +8,8 @@
  *                      └──────▶ redeemed by a transaction of its own, which keeps the hold instead of taking one
  */
 import type { BranchEvent, StackRead, StackedCouponRead, TransactionName } from './audit-branch-events.ts'
-import { type CouponAccount, isSameSet } from './audit-coupon.ts'
+import type { DayRead } from './audit-campaign-events.ts'
+import { type Account, isSameSet } from './audit-coupon.ts'
 import { AuditFault } from './audit-cursor.ts'
 
 export interface Branch {
@@ -16,7 +17,8 @@ export interface Branch {
   readonly transaction: TransactionName
   /** Sequence here of what took the capacity. */
   readonly heldSeq: number
-  readonly accounts: readonly CouponAccount[]
+  /** Coupons, and campaigns of coupons that live elsewhere. */
+  readonly accounts: readonly Account[]
   readonly userId: string
   readonly orderId: string | null
   /** The reservation that is made final; null: capacity was taken. */
@@ -27,6 +29,10 @@ export interface Branch {
   readonly termFaults: readonly string[]
   /** The earliest end of its coupons as it was when they were taken; null: none ends. */
   readonly endsAtMs: number | null
+  /** Coupons of the day that it has counted; an abort takes them back. */
+  readonly days: readonly DayRead[]
+  /** What each of the accounts holds of a budget. */
+  held: readonly number[]
   state: 'undecided' | 'aborted' | 'reserved' | 'redeemed'
   /** On the coordinator, of the reservation or redemption; 0 while there is none. */
   decisionSeq: number
@@ -68,8 +74,11 @@ export class ShardBranches {
     this.fault = fault
   }
 
-  prepare(event: Prepared, accounts: readonly CouponAccount[], seq: number, atMs: number): void {
-    const { userId, orderId, shards } = event
+  prepare(event: Prepared, accounts: readonly Account[], seq: number, atMs: number): Branch {
+    const { userId, orderId, shards, amounts, days } = event
+    if (amounts.length !== 0 && amounts.length !== accounts.length) {
+      throw new AuditFault('a transaction holds amounts for other coupons than it takes')
+    }
     const isOwn = event.transaction.shard === this.shard
     const transaction = isOwn ? { shard: this.shard, seq } : event.transaction
     const name = nameOf(transaction)
@@ -89,6 +98,8 @@ export class ShardBranches {
       shards,
       termFaults: kept === null ? accounts.flatMap((account) => account.termFaults(userId, atMs)) : [],
       endsAtMs: earliestEnd(accounts),
+      days,
+      held: accounts.map((_, i) => amounts[i] ?? 0),
       state: 'undecided',
       decisionSeq: 0,
       coupons: [],
@@ -100,13 +111,15 @@ export class ShardBranches {
       reversal: null,
     }
     this.all.set(name, branch)
-    if (kept === null) for (const account of accounts) account.hold(userId)
+    if (kept === null) for (const [i, account] of accounts.entries()) account.hold(userId, branch.held[i] ?? 0)
     else {
+      holdMore(kept, accounts, amounts)
       kept.claim = branch
       if (kept.userId !== userId || !isSameSet(kept.accounts, accounts)) {
         this.fault(`transaction ${name} makes a reservation final for another user or other coupons than it was made`)
       }
     }
+    return branch
   }
 
   private keptBy({ transaction: { shard }, reservation }: Prepared, atMs: number): Branch {
@@ -123,12 +136,14 @@ export class ShardBranches {
     return kept
   }
 
-  abort(transaction: TransactionName, seq: number): void {
+  /** The branch that came to nothing. */
+  abort(transaction: TransactionName, seq: number): Branch {
     const branch = this.undecided(transaction)
     branch.state = 'aborted'
     if (branch.kept !== null) branch.kept.claim = null
-    else for (const account of branch.accounts) account.letGo(branch.userId, branch.heldSeq)
+    else letGoOf(branch)
     if (transaction.shard === this.shard) this.told.set(seq, { branch, what: 'aborted' })
+    return branch
   }
 
   /** The coordinator's decision, with all coupons of the call. */
@@ -136,7 +151,7 @@ export class ShardBranches {
     stack: StackRead,
     state: 'reserved' | 'redeemed',
     seq: number,
-    decided: { readonly accounts: readonly CouponAccount[]; readonly userId: string; readonly orderId: string | null },
+    decided: { readonly accounts: readonly Account[]; readonly userId: string; readonly orderId: string | null },
   ): Branch {
     const branch = this.undecided({ shard: this.shard, seq: stack.transaction })
     const here = stack.coupons.filter(({ shard }) => shard === this.shard)
@@ -151,12 +166,30 @@ export class ShardBranches {
         const account = decided.accounts[i]
         return account?.ordinal === coupon && account.code === code && heldSeq === branch.heldSeq
       }) &&
-      others.size === branch.shards.length &&
-      branch.shards.every((shard) => others.has(shard))
+      // Beside those that have coupons in it there may be one that only counts a day.
+      [...others].every((shard) => branch.shards.includes(shard))
     if (!isAsPrepared) this.fault(`transaction ${nameOf(branch.transaction)} ends otherwise than it was prepared`)
     branch.state = state
     branch.decisionSeq = seq
     branch.coupons = stack.coupons
+    this.told.set(seq, { branch, what: 'decided' })
+    return branch
+  }
+
+  /** All its coupons live here, another shard counts a day: from now on it is like any other of this shard. */
+  decideAlone(
+    txnSeq: number,
+    state: 'reserved' | 'redeemed',
+    seq: number,
+    decided: { readonly accounts: readonly Account[]; readonly userId: string; readonly orderId: string | null },
+  ): Branch {
+    const branch = this.undecided({ shard: this.shard, seq: txnSeq })
+    const isAsPrepared = branch.userId === decided.userId && branch.orderId === decided.orderId
+    if (!isAsPrepared || !isSameSet(branch.accounts, decided.accounts)) {
+      this.fault(`transaction ${nameOf(branch.transaction)} ends otherwise than it was prepared`)
+    }
+    branch.state = state
+    branch.decisionSeq = seq
     this.told.set(seq, { branch, what: 'decided' })
     return branch
   }
@@ -180,7 +213,7 @@ export class ShardBranches {
       throw new AuditFault(`the reservation of transaction ${nameOf(transaction)} is released while it is redeemed`)
     }
     branch.end = 'released'
-    for (const account of branch.accounts) account.letGo(branch.userId, branch.heldSeq)
+    letGoOf(branch)
   }
 
   deliver({ seqs, shards }: Delivered): void {
@@ -214,7 +247,23 @@ export function nameOf({ shard, seq }: TransactionName): string {
   return `${shard}:${seq}`
 }
 
-function earliestEnd(accounts: readonly CouponAccount[]): number | null {
+function letGoOf({ accounts, userId, heldSeq, held }: Branch): void {
+  for (const [i, account] of accounts.entries()) account.letGo(userId, heldSeq, held[i] ?? 0)
+}
+
+/** A reservation that is made final at another price holds what that needs, and never less than before. */
+function holdMore(kept: Branch, accounts: readonly Account[], amounts: readonly number[]): void {
+  const left = accounts.map((account, i) => ({ account, amountMinor: amounts[i] ?? 0 }))
+  kept.held = kept.accounts.map((account, i) => {
+    const before = kept.held[i] ?? 0
+    const at = left.findIndex((each) => each.account === account)
+    const wanted = at < 0 ? 0 : (left.splice(at, 1)[0]?.amountMinor ?? 0)
+    if (wanted > before) account.holdMore(wanted - before)
+    return Math.max(before, wanted)
+  })
+}
+
+function earliestEnd(accounts: readonly Account[]): number | null {
   const ends = accounts.map(({ validUntilMs }) => validUntilMs).filter((endMs) => endMs !== null)
   return ends.length === 0 ? null : Math.min(...ends)
 }

@@ -2,7 +2,8 @@
  * The account of one coupon: what was taken of it, by whom, and the rules for taking. Every change of a count goes through
  * here, so that no limit can be passed unseen.
  */
-import type { CouponTerms } from './audit-events.ts'
+import type { CampaignAccount } from './audit-campaign.ts'
+import type { CouponTerms, DailyTerms } from './audit-terms.ts'
 
 export interface AuditedRedemption {
   readonly orderId: string
@@ -13,6 +14,38 @@ export interface AuditedRedemption {
   readonly atMs: number
   readonly discountMinor: number
   reversed: boolean
+}
+
+/** One use, and what is remembered of orders. */
+export interface Taking {
+  readonly part: AuditedRedemption
+  /** Of the event that is logged here. */
+  readonly seq: number
+  readonly rememberedFromSeq: number
+}
+
+/** Whatever capacity is taken of. Amounts are what it gives of its campaign's budget, minor units. */
+export interface Account {
+  readonly ordinal: number
+  /** null: a campaign. */
+  readonly code: string | null
+  readonly validUntilMs: number | null
+  readonly dailyLimit: DailyTerms | null
+  /** What a limit a day counts it for, where not over everything: its campaign, or itself where it stands alone. */
+  readonly countedAs: number
+  /** What forbids that this user takes it at this time, as sentences. */
+  termFaults(userId: string, atMs: number): string[]
+  hold(userId: string, amountMinor: number): void
+  /** Holds more of the budget, or less. */
+  holdMore(moreMinor: number): void
+  /** Gives a hold back that was taken at `heldSeq`. */
+  letGo(userId: string, heldSeq: number, amountMinor: number): void
+  /** A use that nothing was held for. */
+  use(taking: Taking): void
+  /** A use of what was held since `heldSeq`: under the limit per user it counts even where the hold did not. */
+  useHeld(taking: Taking, heldSeq: number, heldMinor: number): void
+  giveUseBack(userId: string, heldSeq: number): void
+  giveBudgetBack(amountMinor: number): void
 }
 
 export interface AuditedCoupon {
@@ -29,7 +62,7 @@ export interface AuditedCoupon {
   readonly redemptions: readonly AuditedRedemption[]
 }
 
-export class CouponAccount implements AuditedCoupon {
+export class CouponAccount implements AuditedCoupon, Account {
   readonly couponId: string
   readonly code: string
   readonly ordinal: number
@@ -47,7 +80,18 @@ export class CouponAccount implements AuditedCoupon {
   private readonly seqOfOrder = new Map<string, number>()
   private readonly fault: (sentence: string) => void
 
-  constructor(couponId: string, ordinal: number, terms: CouponTerms, seq: number, fault: (sentence: string) => void) {
+  /** The campaign behind it, where that lives on the same shard. */
+  private readonly campaign: CampaignAccount | null
+
+  constructor(
+    couponId: string,
+    ordinal: number,
+    terms: CouponTerms,
+    seq: number,
+    fault: (sentence: string) => void,
+    campaign: CampaignAccount | null = null,
+  ) {
+    this.campaign = campaign
     this.couponId = couponId
     this.ordinal = ordinal
     this.code = terms.code
@@ -58,54 +102,81 @@ export class CouponAccount implements AuditedCoupon {
     this.fault = fault
   }
 
+  /** Its own end, or its campaign's. */
   get validUntilMs(): number | null {
-    return this.terms.validUntilMs
+    const ends = [this.terms.validUntilMs, this.campaign?.validUntilMs ?? null].filter((endMs) => endMs !== null)
+    return ends.length === 0 ? null : Math.min(...ends)
   }
 
-  change(terms: CouponTerms, seq: number): void {
-    if (terms.code !== this.code) this.fault(`${this.code} becomes ${terms.code}: a code never changes`)
+  get dailyLimit(): DailyTerms | null {
+    return this.terms.dailyLimit ?? this.campaign?.dailyLimit ?? null
+  }
+
+  get countedAs(): number {
+    return this.campaign?.ordinal ?? this.ordinal
+  }
+
+  /** Uses that were counted before the coupon came here. */
+  bring(uses: number): void {
+    this.uses += uses
+    this.checkLimit()
+  }
+
+  /** `saysUser`: otherwise it stays whose it is. */
+  change(terms: CouponTerms, seq: number, saysUser = true): void {
+    if (terms.code !== '' && terms.code !== this.code)
+      this.fault(`${this.code} becomes ${terms.code}: a code never changes`)
     if (this.maxUsesPerUser === null && terms.maxUsesPerUser !== null) {
       this.countedFromSeq = seq
       this.takenByUser.clear()
     }
-    this.terms = terms
+    this.terms = saysUser ? terms : { ...terms, userId: this.terms.userId }
     this.maxUses = terms.maxUses
     this.maxUsesPerUser = terms.maxUsesPerUser
     this.checkLimit()
   }
 
-  hold(userId: string): void {
+  hold(userId: string, amountMinor: number): void {
     this.reserved++
     this.take(userId)
     this.checkLimit()
+    this.campaign?.hold(userId, amountMinor)
   }
 
-  /** Gives a hold back that was taken at `heldSeq`. */
-  letGo(userId: string, heldSeq: number): void {
+  holdMore(moreMinor: number): void {
+    this.campaign?.holdMore(moreMinor)
+  }
+
+  letGo(userId: string, heldSeq: number, amountMinor: number): void {
     this.reserved--
     if (heldSeq > this.countedFromSeq) this.count(userId, -1)
+    this.campaign?.letGo(userId, heldSeq, amountMinor)
   }
 
-  /** A use that nothing was held for. */
-  use(part: AuditedRedemption, seq: number, rememberedFromSeq: number): void {
-    this.take(part.userId)
-    this.useCounted(part, seq, rememberedFromSeq)
+  use(taking: Taking): void {
+    this.take(taking.part.userId)
+    this.useCounted(taking)
+    this.campaign?.use(taking)
   }
 
-  /** A use of what was held since `heldSeq`: under the limit per user it counts even where the hold did not. */
-  useHeld(part: AuditedRedemption, seq: number, rememberedFromSeq: number, heldSeq: number): void {
+  useHeld(taking: Taking, heldSeq: number, heldMinor: number): void {
     this.reserved--
-    if (heldSeq < this.countedFromSeq) this.count(part.userId, 1)
-    this.useCounted(part, seq, rememberedFromSeq)
+    if (heldSeq < this.countedFromSeq) this.count(taking.part.userId, 1)
+    this.useCounted(taking)
+    this.campaign?.useHeld(taking, heldSeq, heldMinor)
   }
 
   giveUseBack(userId: string, heldSeq: number): void {
     this.uses--
     if (this.uses < 0) this.fault(`${this.code} has fewer than no uses`)
     if (heldSeq > this.countedFromSeq) this.count(userId, -1)
+    this.campaign?.giveUseBack(userId, heldSeq)
   }
 
-  /** What forbids that this user takes it at this time, as sentences. */
+  giveBudgetBack(amountMinor: number): void {
+    this.campaign?.giveBudgetBack(amountMinor)
+  }
+
   termFaults(userId: string, atMs: number): string[] {
     const { validFromMs, validUntilMs, userId: onlyUser } = this.terms
     const faults: string[] = []
@@ -113,10 +184,10 @@ export class CouponAccount implements AuditedCoupon {
     if (validFromMs !== null && atMs < validFromMs) faults.push(`${this.code} was taken before it began`)
     if (validUntilMs !== null && atMs >= validUntilMs) faults.push(`${this.code} was taken after it had expired`)
     if (onlyUser !== null && onlyUser !== userId) faults.push(`${this.code} was taken by somebody it is not for`)
-    return faults
+    return [...faults, ...(this.campaign?.termFaults(userId, atMs) ?? [])]
   }
 
-  private useCounted(part: AuditedRedemption, seq: number, rememberedFromSeq: number): void {
+  private useCounted({ part, seq, rememberedFromSeq }: Taking): void {
     this.checkOrder(part.orderId, seq, rememberedFromSeq)
     this.uses++
     this.checkLimit()
@@ -156,6 +227,13 @@ export class CouponAccount implements AuditedCoupon {
   }
 }
 
-export function isSameSet(a: readonly CouponAccount[], b: readonly CouponAccount[]): boolean {
-  return a.length === b.length && a.every((account) => b.includes(account))
+/** In any order; a campaign may stand there once for each of its codes. */
+export function isSameSet(a: readonly Account[], b: readonly Account[]): boolean {
+  const left = [...b]
+  for (const account of a) {
+    const at = left.indexOf(account)
+    if (at < 0) return false
+    left.splice(at, 1)
+  }
+  return left.length === 0
 }

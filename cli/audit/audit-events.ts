@@ -1,6 +1,6 @@
 /**
- * Decodes events, as docs/formats/events.md describes them, into what the audit judges. Descriptive fields (offer, reasons,
- * names) are read over: they decide nothing about who got how many.
+ * Decodes events, as docs/formats/events.md describes them, into what the audit judges. Reasons and names are read over: they
+ * decide nothing about who got how many.
  *
  *     entry   │len varint│type u8│fields …│len│type│fields …│        type 0 is no event: it moves the time on
  */
@@ -11,18 +11,12 @@ import {
   reversedStackIn,
   type StackRead,
   stackIn,
+  tailIn,
+  withCampaignsIn,
 } from './audit-branch-events.ts'
+import { type CampaignEventRead, campaignEventIn } from './audit-campaign-events.ts'
 import { AuditCursor, AuditFault } from './audit-cursor.ts'
-
-/** What of a coupon's definition says who may have it, how often and when. */
-export interface CouponTerms {
-  readonly code: string
-  readonly userId: string | null
-  readonly maxUses: number | null
-  readonly maxUsesPerUser: number | null
-  readonly validFromMs: number | null
-  readonly validUntilMs: number | null
-}
+import { type CouponTerms, termsIn } from './audit-terms.ts'
 
 export interface PriceRead {
   readonly subtotalMinor: number
@@ -32,8 +26,14 @@ export interface PriceRead {
 }
 
 export type AuditEvent =
-  | { readonly kind: 'created'; readonly coupon: number; readonly terms: CouponTerms }
-  | { readonly kind: 'changed'; readonly coupon: number; readonly terms: CouponTerms }
+  | {
+      readonly kind: 'created'
+      readonly coupon: number
+      readonly terms: CouponTerms
+      /** That another system had counted before. */
+      readonly uses: number
+    }
+  | { readonly kind: 'changed'; readonly coupon: number; readonly terms: CouponTerms; readonly isPatched: boolean }
   | { readonly kind: 'switched'; readonly coupon: number; readonly isEnabled: boolean }
   | { readonly kind: 'windowPassed'; readonly coupon: number }
   | {
@@ -45,6 +45,8 @@ export type AuditEvent =
       readonly price: PriceRead | null
       /** null: all its coupons live here. */
       readonly stack: StackRead | null
+      /** The transaction that it ends, though all its coupons live here: another shard has counted a day. 0: none. */
+      readonly dayTransaction: number
     }
   | {
       readonly kind: 'repriced'
@@ -64,6 +66,7 @@ export type AuditEvent =
       readonly orderId: string
       readonly price: PriceRead
       readonly stack: StackRead | null
+      readonly dayTransaction: number
     }
   | {
       readonly kind: 'reversed'
@@ -71,9 +74,12 @@ export type AuditEvent =
       readonly coupons: readonly number[]
       readonly userId: string
       readonly givesUseBack: boolean
+      /** What each of the coupons goes back with to a budget; empty: nothing. */
+      readonly amounts: readonly number[]
       readonly stack: ReversedStackRead | null
     }
   | BranchEvent
+  | CampaignEventRead
   | { readonly kind: 'forgotten'; readonly beforeSeq: number }
   | { readonly kind: 'clockDiffered' }
   /** A call with a key, its answer, or the end of remembering these: nothing that a coupon's books hold. */
@@ -82,11 +88,12 @@ export type AuditEvent =
   | { readonly kind: 'operation'; readonly name: string }
 
 const TIME_MOVED_ON = 0
-const DEFINITION_LAYOUT = 1
+const IMPORT_NUMBERS = 4
+const CHANGES_MAX = 2
 const SWITCH_KINDS_MAX = 2
 const RELEASED_AS_OVERDUE = 1
 const RELEASE_KINDS_MAX = 2
-const DONE_KINDS_MAX = 3
+const DONE_KINDS_MAX = 5
 
 /** Over several shards these events have types of their own. */
 const SEVERAL_SHARDS = { RESERVED: 21, REDEEMED: 26, REVERSED: 27 } as const
@@ -114,14 +121,17 @@ function decode(type: number, from: AuditCursor): AuditEvent {
     case 1: {
       const coupon = from.varint()
       from.textOrNone()
-      return { kind: 'created', coupon, terms: termsIn(from) }
+      const terms = termsIn(from)
+      return { kind: 'created', coupon, terms, uses: importedIn(from) }
     }
     case 2: {
       const coupon = from.varint()
       from.textOrNone()
-      from.byte()
+      const isPatched = kindIn(from, CHANGES_MAX) === 0
       from.textOrNone()
-      return { kind: 'changed', coupon, terms: termsIn(from) }
+      const terms = termsIn(from)
+      importedIn(from)
+      return { kind: 'changed', coupon, terms, isPatched }
     }
     case 3: {
       const coupon = from.varint()
@@ -187,7 +197,7 @@ function decode(type: number, from: AuditCursor): AuditEvent {
       from.varint()
       return { kind: 'aboutKeys' }
     default: {
-      const event = branchEventIn(type, from)
+      const event = branchEventIn(type, from) ?? campaignEventIn(type, from)
       if (event !== null) return event
       throw new AuditFault(`there is no event of type ${type}; was the log written by a later version?`)
     }
@@ -215,7 +225,7 @@ function reservedIn(from: AuditCursor, isStacked: boolean): AuditEvent {
   const expiresAtMs = from.varint()
   const stack = isStacked ? stackIn(from) : null
   const price = from.isSaid() ? priceIn(from, stack?.coupons.length ?? coupons.length) : null
-  return { kind: 'reserved', coupons, userId, orderId, expiresAtMs, price, stack }
+  return { kind: 'reserved', coupons, userId, orderId, expiresAtMs, price, ...farTailIn(from, stack) }
 }
 
 /** Flags: 1 there was a reservation, 2 it had run out, 4 several coupons. */
@@ -229,7 +239,25 @@ function redeemedIn(from: AuditCursor, isStacked: boolean): AuditEvent {
   const orderId = from.text()
   const stack = isStacked ? stackIn(from) : null
   const price = priceIn(from, stack?.coupons.length ?? coupons.length)
-  return { kind: 'redeemed', reservation, isLate, coupons, userId, orderId, price, stack }
+  return { kind: 'redeemed', reservation, isLate, coupons, userId, orderId, price, ...farTailIn(from, stack) }
+}
+
+/** What may stand behind the price. */
+function farTailIn(
+  from: AuditCursor,
+  stack: StackRead | null,
+): { readonly stack: StackRead | null; readonly dayTransaction: number } {
+  if (stack !== null) return { stack: withCampaignsIn(from, stack), dayTransaction: 0 }
+  return { stack, dayTransaction: from.isAtEnd ? 0 : from.varint() }
+}
+
+/** Uses that the row of an import brought; nothing stands there where a call made the coupon. */
+function importedIn(from: AuditCursor): number {
+  const numbers = tailIn(from)
+  if (numbers.length !== 0 && numbers.length !== IMPORT_NUMBERS) {
+    throw new AuditFault(`a row of an import is named by ${numbers.length} numbers`)
+  }
+  return numbers[IMPORT_NUMBERS - 1] ?? 0
 }
 
 function reversedIn(from: AuditCursor, isStacked: boolean): AuditEvent {
@@ -239,7 +267,7 @@ function reversedIn(from: AuditCursor, isStacked: boolean): AuditEvent {
   from.text()
   const givesUseBack = from.isSaid()
   const stack = isStacked ? reversedStackIn(from) : null
-  return { kind: 'reversed', redemption, coupons, userId, givesUseBack, stack }
+  return { kind: 'reversed', redemption, coupons, userId, givesUseBack, amounts: tailIn(from), stack }
 }
 
 function couponsIn(from: AuditCursor): number[] {
@@ -277,38 +305,6 @@ function linesIn(from: AuditCursor, coupons: number, subtotalMinor: number, disc
   if (lineTotal !== subtotalMinor || discountTotal !== discountMinor) {
     throw new AuditFault('the lines of a cart do not add up to its sums')
   }
-}
-
-function termsIn(from: AuditCursor): CouponTerms {
-  const layout = from.byte()
-  if (layout !== DEFINITION_LAYOUT)
-    throw new AuditFault(`a coupon has the layout ${layout}; was it written by a later version?`)
-  const code = from.text()
-  skipOffer(from)
-  from.textOrNone()
-  const userId = from.textOrNone()
-  from.textOrNone()
-  from.textOrNone()
-  from.isSaid()
-  return {
-    code,
-    userId,
-    maxUses: from.varintOrNone(),
-    maxUsesPerUser: from.varintOrNone(),
-    validFromMs: from.varintOrNone(),
-    validUntilMs: from.varintOrNone(),
-  }
-}
-
-function skipOffer(from: AuditCursor): void {
-  for (let i = 0; i < 4; i++) from.byte()
-  for (let i = 0; i < 2; i++) from.varint()
-  from.textOrNone()
-  for (let i = 0; i < 4; i++) from.varint()
-  for (let i = 0; i < 4; i++) from.list(() => from.text())
-  if (from.isSaid()) from.list(() => from.text())
-  from.isSaid()
-  from.varint()
 }
 
 function kindIn(from: AuditCursor, max: number): number {

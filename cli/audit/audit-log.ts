@@ -8,10 +8,14 @@
  * writes, and it is meant for the directory of a server that has ended, however it ended.
  */
 import { ShardAccounts } from './audit-accounts.ts'
+import type { AuditedCampaign } from './audit-campaign.ts'
 import type { AuditedCoupon } from './audit-coupon.ts'
 import { AuditFault } from './audit-cursor.ts'
 import { eventsOf } from './audit-events.ts'
+import { idOf } from './audit-ids.ts'
+import type { AuditedJob } from './audit-jobs.ts'
 import { chainedBytes, type EntryPlace, NO_HASH, readEntries } from './audit-records.ts'
+import { routingOf } from './audit-routing.ts'
 import { segmentsOf } from './audit-segments.ts'
 import { stackFindings } from './audit-stacks.ts'
 
@@ -23,8 +27,13 @@ export interface AuditedShard {
 }
 
 export interface Audit {
-  /** By code. */
+  /** By code: those that were made one by one, and those made in bulk to which something has happened. */
   readonly coupons: ReadonlyMap<string, AuditedCoupon>
+  /** By id. */
+  readonly campaigns: ReadonlyMap<string, AuditedCampaign>
+  readonly jobs: ReadonlyMap<string, AuditedJob>
+  /** Codes that jobs have made. */
+  readonly codesMade: number
   /** Those with entries. */
   readonly shards: ReadonlyMap<number, AuditedShard>
   readonly segments: number
@@ -43,6 +52,8 @@ export interface Audit {
 export interface AuditOptions {
   /** Nothing was under way when the log ended, so that anything left open is a fault. */
   readonly isSettled: boolean
+  /** Whether codes and users have to lie on the shards that the deployment's hash leads them to; true where not said. */
+  readonly isRouted?: boolean
 }
 
 /** More faults than this are counted, not kept. */
@@ -64,7 +75,7 @@ class Faults {
 }
 
 /** Everything about the log of a data directory. Throws AuditFault only where there is no log. */
-export function auditLog(dataDir: string, { isSettled }: AuditOptions = { isSettled: false }): Audit {
+export function auditLog(dataDir: string, { isSettled, isRouted = true }: AuditOptions = { isSettled: false }): Audit {
   const faults = new Faults()
   let isWhole = true
   const damage = (sentence: string): void => {
@@ -72,19 +83,32 @@ export function auditLog(dataDir: string, { isSettled }: AuditOptions = { isSett
     faults.add(sentence)
   }
   const table = readEntries(segmentsOf(dataDir, damage), damage)
+  const routing = isRouted ? routingOf(dataDir) : null
   const coupons = new Map<string, AuditedCoupon>()
+  const campaigns = new Map<string, AuditedCampaign>()
+  const jobs = new Map<string, AuditedJob>()
+  let codesMade = 0
   const shards = new Map<number, AuditedShard>()
   const books = new Map<number, ShardAccounts>()
   try {
     for (const [shard, entries] of table.shards) {
-      const accounts = new ShardAccounts(shard, (sentence) => faults.add(`shard ${shard}: ${sentence}`))
+      const fault = (sentence: string): void => faults.add(`shard ${shard}: ${sentence}`)
+      const accounts = new ShardAccounts(shard, fault, routing)
       books.set(shard, accounts)
       shards.set(shard, replayShard(shard, entries, accounts, { fault: faults.add, damage }))
-      for (const coupon of accounts.coupons) {
-        if (coupons.has(coupon.code)) faults.add(`the code ${coupon.code} exists twice`)
-        coupons.set(coupon.code, coupon)
+      for (const coupon of [...accounts.coupons, ...accounts.usedCodes.values()]) coupons.set(coupon.code, coupon)
+      for (const campaign of accounts.campaigns) campaigns.set(campaign.campaignId, campaign)
+      for (const [seq, job] of accounts.jobs.all) {
+        jobs.set(idOf('job_', shard, seq), {
+          jobSeq: seq,
+          count: job.plan?.count ?? null,
+          made: job.made,
+          end: job.end,
+        })
       }
+      codesMade += accounts.jobs.codeCount
     }
+    for (const sentence of twiceOver([...books.values()])) faults.add(sentence)
   } finally {
     for (const segment of table.segments) segment.close()
   }
@@ -92,8 +116,12 @@ export function auditLog(dataDir: string, { isSettled }: AuditOptions = { isSett
   const { faults: disagreements, open } = isWhole ? stackFindings(books) : { faults: [], open: [] }
   for (const sentence of disagreements) faults.add(sentence)
   if (isSettled) for (const sentence of open) faults.add(sentence)
+  for (const sentence of daysBeyond([...books.values()])) faults.add(sentence)
   return {
     coupons,
+    campaigns,
+    jobs,
+    codesMade,
     shards,
     open,
     segments: table.segments.length,
@@ -101,6 +129,29 @@ export function auditLog(dataDir: string, { isSettled }: AuditOptions = { isSett
     entries: total(shards, ({ entries }) => entries),
     events: total(shards, ({ events }) => events),
     faults: faults.all(),
+  }
+}
+
+/** Codes that exist on several shards. */
+function* twiceOver(books: readonly ShardAccounts[]): Generator<string, void, void> {
+  const [first, ...others] = [...books].sort((a, b) => b.codes.size - a.codes.size)
+  const seen = first?.codes ?? new Set<string>()
+  const more = new Set<string>()
+  for (const { codes } of others) {
+    for (const code of codes) {
+      if (seen.has(code) || more.has(code)) yield `the code ${code} exists twice`
+      more.add(code)
+    }
+  }
+}
+
+/** Somebody took more over everything in a day than any limit that ever held would allow. */
+function* daysBeyond(books: readonly ShardAccounts[]): Generator<string, void, void> {
+  const allowed = Math.max(0, ...books.map(({ mostAllowedOverAll }) => mostAllowedOverAll))
+  for (const { days } of books) {
+    if (days.mostOverAll > allowed) {
+      yield `a user took ${days.mostOverAll} coupons of one day over everything, and the highest limit is ${allowed}`
+    }
   }
 }
 

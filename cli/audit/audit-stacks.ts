@@ -56,7 +56,8 @@ function coordinated(
     }
     if (theirs.state === 'undecided' && branch.state !== 'undecided')
       open.push(`shard ${shard} is undecided at the end about transaction ${name}, which was ${branch.state}`)
-    if (theirs.state === 'undecided') continue
+    // Whoever only counted a day of the user's has no part in what becomes of it.
+    if (theirs.state === 'undecided' || theirs.accounts.length === 0) continue
     if (branch.end === 'released' && theirs.end === null)
       open.push(`shard ${shard} still holds the reservation of transaction ${name}, which was released`)
     if (branch.reversal !== null && theirs.reversal === null)
@@ -95,21 +96,30 @@ function isElsewhere(branch: Branch, own: Branch): boolean {
 function sharesOf(shard: number, branch: Branch, own: Branch): string[] {
   const faults: string[] = []
   const named = own.coupons.filter((coupon) => coupon.shard === shard)
+  const codes = new Map(branch.accounts.map(({ ordinal, code }) => [ordinal, code]))
   const isSame =
-    named.length === branch.accounts.length &&
-    branch.accounts.every(({ ordinal, code }) => {
-      const found = named.find(({ coupon }) => coupon === ordinal)
-      return found?.code === code && found.heldSeq === branch.heldSeq
-    })
+    isSameList(
+      named.map(({ coupon }) => coupon),
+      branch.accounts.map(({ ordinal }) => ordinal),
+    ) && named.every(({ coupon, code, heldSeq }) => codes.get(coupon) === code && heldSeq === branch.heldSeq)
   if (!isSame) faults.push('the coordinator names other coupons, or another hold, than were taken here')
   if (branch.state !== 'redeemed') return faults
   if (!own.isLate) faults.push(...branch.termFaults)
-  for (const [i, { ordinal, code }] of branch.accounts.entries()) {
-    const place = own.coupons.findIndex((coupon) => coupon.shard === shard && coupon.coupon === ordinal)
-    if (own.amounts[place] !== branch.amounts[i])
-      faults.push(`${code} gave ${branch.amounts[i]} here and ${own.amounts[place]} on the coordinator`)
+  for (const ordinal of codes.keys()) {
+    const here = branch.amounts.filter((_, i) => branch.accounts[i]?.ordinal === ordinal)
+    const there = named.filter(({ coupon }) => coupon === ordinal).map(({ place }) => own.amounts[place] ?? -1)
+    if (!isSameList(here, there)) {
+      const what = codes.get(ordinal) ?? `campaign ${ordinal}`
+      faults.push(`${what} gave ${here.join(' and ')} here and ${there.join(' and ')} on the coordinator`)
+    }
   }
   return faults
+}
+
+/** In any order. */
+function isSameList(a: readonly number[], b: readonly number[]): boolean {
+  const sorted = [...b].sort((one, other) => one - other)
+  return a.length === b.length && [...a].sort((one, other) => one - other).every((each, i) => each === sorted[i])
 }
 
 function nameOfKept({ kept }: Branch): string | null {

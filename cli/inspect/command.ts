@@ -20,7 +20,7 @@ export function addInspectCommand(program: Command): void {
   toolCommand(program, 'inspect', 'show what is in a data directory')
     .option('--shards', 'read the whole log: positions, times and events of each shard', false)
     .option('--position <shard:seq>', 'show one event')
-    .option('--code <code>', 'show one coupon as it stands (code or id)')
+    .option('--code <code>', 'show one coupon (code or id) or campaign (id) as it stands')
     .action(async (flags: InspectFlags) => await runTool(flags, () => inspect(flags)))
 }
 
@@ -61,9 +61,11 @@ function directoryLines({ dataDir, runningPid, deployment, segments, snapshots, 
   ]
 }
 
-function shardLine({ shard, lastSeq, firstAt, lastAt, entries, bytes, coupons, events }: ShardContents): string {
+function shardLine(contents: ShardContents): string {
+  const { shard, lastSeq, firstAt, lastAt, entries, bytes, coupons, campaigns, codes, events } = contents
+  const bulk = campaigns + codes === 0 ? '' : `, ${campaigns} campaigns, ${codes} codes made in bulk`
   const types = Object.entries(events).map(([name, count]) => `${count} ${name}`)
-  return `shard ${shard}: ${lastSeq} events in ${entries} entries (${sized(bytes)}), ${firstAt} to ${lastAt}, ${coupons} coupons: ${types.join(', ')}`
+  return `shard ${shard}: ${lastSeq} events in ${entries} entries (${sized(bytes)}), ${firstAt} to ${lastAt}, ${coupons} coupons${bulk}: ${types.join(', ')}`
 }
 
 function sized(bytes: number): string {

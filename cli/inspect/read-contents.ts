@@ -2,8 +2,11 @@
  * What the log of a data directory holds, shard by shard; and one event or one coupon of it.
  */
 import { Bytes, textOf } from '../../protocol/bytes.ts'
-import type { Event } from '../../protocol/events.ts'
+import { EVENT, type Event } from '../../protocol/events.ts'
+import type { ShardState } from '../../engine/domain/state.ts'
+import { parseId } from '../../protocol/ids.ts'
 import { OPERATIONS } from '../../gateway/operation-table.ts'
+import type { Operation } from '../../gateway/operations.ts'
 import { ANYBODY } from '../../gateway/authenticate.ts'
 import { couponTarget } from '../../gateway/target.ts'
 import { Router } from '../../engine/routing.ts'
@@ -13,7 +16,8 @@ import { NO_CUT, type ShardPosition, shownTime, UsageFault } from '../rebuild/po
 import { type LogProgress, LogSoFar, readLog } from '../rebuild/read-log.ts'
 import { applyStored, eachEventWithin, emptyStates } from '../rebuild/rebuild.ts'
 import { placeText } from '../rebuild/divergence.ts'
-import { PastJudge } from '../why/judge-past.ts'
+import { answerAside, type Judgement, PastJudge } from '../why/judge-past.ts'
+import { type Asides, asideKey, type PastShard } from '../why/past-transport.ts'
 
 export interface ShardContents {
   readonly shard: number
@@ -24,6 +28,9 @@ export interface ShardContents {
   /** Bytes of events. */
   readonly bytes: number
   readonly coupons: number
+  readonly campaigns: number
+  /** Made in bulk. */
+  readonly codes: number
   /** How many of each type. */
   readonly events: Readonly<Record<string, number>>
 }
@@ -61,6 +68,8 @@ class Growing {
   private lastSeq = 0
   private lastMs = 0
   private coupons = 0
+  private campaigns = 0
+  private codes = 0
   private readonly events: Record<string, number> = {}
 
   constructor(shard: number, firstMs: number) {
@@ -71,13 +80,15 @@ class Growing {
   add(event: Event, seq: number, atMs: number): void {
     const name = eventName(event)
     this.events[name] = (this.events[name] ?? 0) + 1
-    if (name === 'COUPON_CREATED') this.coupons++
+    if (event.type === EVENT.COUPON_CREATED) this.coupons++
+    else if (event.type === EVENT.CAMPAIGN_CREATED) this.campaigns++
+    else if (event.type === EVENT.CODES_MADE) this.codes += event.count
     this.lastSeq = seq
     this.lastMs = atMs
   }
 
   shown(): ShardContents {
-    const { shard, lastSeq, entries, bytes, coupons, events } = this
+    const { shard, lastSeq, entries, bytes, coupons, campaigns, codes, events } = this
     return {
       shard,
       lastSeq,
@@ -86,6 +97,8 @@ class Growing {
       entries,
       bytes,
       coupons,
+      campaigns,
+      codes,
       events,
     }
   }
@@ -139,7 +152,7 @@ export interface ShownCoupon {
   readonly coupon: unknown
 }
 
-/** The coupon as it stands at the end of the log, judged at `nowMs`. Throws UsageFault where there is none. */
+/** The coupon or campaign as it stands at the end of the log, judged at `nowMs`. Throws UsageFault where there is none. */
 export function readCoupon(
   directory: DataDirectory,
   code: string,
@@ -147,34 +160,89 @@ export function readCoupon(
   onProgress: LogProgress,
 ): ShownCoupon {
   const { deployment } = directory
-  const target = couponTarget(new Router(deployment.shards, deployment.secret), code)
-  if (target === null) throw new UsageFault(`"${code}" can be no coupon's code or id`)
-  const log = new LogSoFar(directory)
+  const { shard, operation } = targetOf(directory, code)
+  const input = { body: undefined, target: code, query: '', ifMatch: '', caller: ANYBODY }
+  const judge = new PastJudge(deployment)
+  const shown = (end: EndOfLog, answers?: Asides): { judgement: Judgement; past: PastShard } => {
+    const past = end.shard(shard, nowMs)
+    return { judgement: judge.judge({ operation, input }, past, null, answers), past }
+  }
+  let end = readToEnd(directory, new Set([shard]), onProgress)
   try {
-    const state = emptyStates(deployment).get(target.shard)
-    if (state === undefined) throw new UsageFault(`there is no shard ${target.shard}`)
-    let place = ''
+    let { judgement, past } = shown(end)
+    const { asides } = judgement
+    if (judgement.told === null && asides.length > 0) {
+      // Its campaign lives on another shard, which has the rest of the answer.
+      end.close()
+      end = readToEnd(directory, new Set([shard, ...asides.map((aside) => aside.shard)]), onProgress)
+      const answers = new Map<string, Uint8Array>()
+      for (const aside of asides) {
+        const answer = answerAside(aside, deployment.shards, end.shard(aside.shard, nowMs))
+        if (answer !== null) answers.set(asideKey(aside), answer)
+      }
+      ;({ judgement, past } = shown(end, answers))
+    }
+    const { told } = judgement
+    if (told === null || told.code !== null) throw new UsageFault(`the log holds no coupon or campaign ${code}`)
+    return {
+      shard,
+      position: `${shard}:${past.state.seq}`,
+      at: shownTime(past.nowMs),
+      place: end.placeOf(shard),
+      coupon: told.body,
+    }
+  } finally {
+    end.close()
+  }
+}
+
+function targetOf(
+  { deployment }: DataDirectory,
+  code: string,
+): { readonly shard: number; readonly operation: Operation } {
+  const campaign = parseId('cmp_', code)
+  const shard = campaign === null ? shardOfCoupon(deployment, code) : campaign.shard
+  if (shard === null) throw new UsageFault(`"${code}" can be no coupon's code or id, and no campaign's id`)
+  if (shard >= deployment.shards) throw new UsageFault(`there is no shard ${shard}`)
+  return { shard, operation: campaign === null ? OPERATIONS.getCoupon : OPERATIONS.getCampaign }
+}
+
+function shardOfCoupon({ shards, secret }: DataDirectory['deployment'], code: string): number | null {
+  return couponTarget(new Router(shards, secret), code)?.shard ?? null
+}
+
+/** Some shards at the end of the log. */
+interface EndOfLog {
+  shard(shard: number, nowMs: number): PastShard
+  placeOf(shard: number): string
+  close(): void
+}
+
+function readToEnd(directory: DataDirectory, shards: ReadonlySet<number>, onProgress: LogProgress): EndOfLog {
+  const log = new LogSoFar(directory)
+  const states = emptyStates(directory.deployment)
+  const places = new Map<number, string>()
+  try {
     readLog(directory, {
       onEntry(entry) {
-        if (entry.shard !== target.shard) return
+        if (!shards.has(entry.shard)) return
+        const state = states.get(entry.shard) as ShardState
         log.add(entry)
-        place = placeText(entry.where)
+        places.set(entry.shard, placeText(entry.where))
         eachEventWithin(entry, NO_CUT, (stored) => applyStored(state, stored, entry))
       },
       onProgress,
     })
-    const past = { state, history: log.historyOf(target.shard), nowMs: Math.max(nowMs, state.timeMs) }
-    const input = { body: undefined, target: code, query: '', ifMatch: '', caller: ANYBODY }
-    const { told } = new PastJudge(deployment).judge({ operation: OPERATIONS.getCoupon, input }, past)
-    if (told === null || told.code !== null) throw new UsageFault(`the log holds no coupon ${code}`)
-    return {
-      shard: state.shard,
-      position: `${state.shard}:${state.seq}`,
-      at: shownTime(past.nowMs),
-      place,
-      coupon: told.body,
-    }
-  } finally {
+  } catch (error) {
     log.close()
+    throw error
+  }
+  return {
+    shard(shard, nowMs) {
+      const state = states.get(shard) as ShardState
+      return { state, history: log.historyOf(shard), nowMs: Math.max(nowMs, state.timeMs) }
+    },
+    placeOf: (shard) => places.get(shard) ?? '',
+    close: () => log.close(),
   }
 }

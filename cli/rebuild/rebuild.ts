@@ -8,10 +8,9 @@
  * One event at a time, without the block-wise look-ahead of a start (`engine/shard/replay.ts`): a tool has to name the very
  * event at which something broke. What must never happen here: a write, or a look at a snapshot.
  */
-import { KeyHash } from '../../engine/domain/key-hash.ts'
 import { apply } from '../../engine/domain/apply.ts'
-import { ShardState } from '../../engine/domain/state.ts'
-import { stateTables } from '../../engine/shard/state-tables.ts'
+import type { ShardState } from '../../engine/domain/state.ts'
+import { emptyState } from '../../engine/shard/snapshot-state.ts'
 import type { Deployment } from '../../persistence/deployment.ts'
 import type { StoredEntry } from '../../persistence/record.ts'
 import type { DataDirectory } from './data-directory.ts'
@@ -62,7 +61,7 @@ export function rebuild(directory: DataDirectory, { cut, atLeast, onEvent, onPro
 export function emptyStates(deployment: Deployment): Map<number, ShardState> {
   const states = new Map<number, ShardState>()
   for (let shard = 0; shard < deployment.shards; shard++) {
-    states.set(shard, new ShardState(shard, stateTables(deployment.secret), new KeyHash(deployment.secret)))
+    states.set(shard, emptyState(shard, deployment))
   }
   return states
 }

@@ -45,6 +45,11 @@ export function positionFrom({ position }: ServerReply, shards: number): AnswerP
   return position === '' ? null : (answerPositions(position, shards)[0] ?? null)
 }
 
+/** All of them, where a reply was made of several shards; empty: it names none. */
+export function positionsFrom({ position }: ServerReply, shards: number): readonly AnswerPosition[] {
+  return position === '' ? [] : answerPositions(position, shards)
+}
+
 function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text)

@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs'
 import type { ShardState } from '../../engine/domain/state.ts'
+import type { ShardCount } from '../../engine/shard/reconcile-count.ts'
 import { differenceFrom, readSnapshot } from '../../engine/shard/snapshot-state.ts'
 import type { StoredEntry } from '../../persistence/record.ts'
 import { listSnapshots, SnapshotReader, type SnapshotFile } from '../../persistence/snapshot-file.ts'
@@ -11,7 +12,6 @@ import type { DataDirectory } from '../rebuild/data-directory.ts'
 import { Divergence } from '../rebuild/divergence.ts'
 import { hashOf } from '../rebuild/entry-hash.ts'
 import { counterDifference } from './compare-counters.ts'
-import type { ShardCount } from './recount.ts'
 
 export class SnapshotCheck {
   /** Held against the log so far. */
@@ -65,7 +65,7 @@ export class SnapshotCheck {
     const section = differenceFrom(file, deployment, state)
     if (section === null) return
     const loaded = readSnapshot(file, deployment).state
-    const difference = loaded.couponCount === count.coupons.length ? counterDifference(loaded, count) : null
+    const difference = counterDifference(loaded, count)
     throw divergence(file, difference ?? `differs from the log in its section ${section}`)
   }
 }

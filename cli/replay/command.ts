@@ -18,7 +18,7 @@ export function addReplayCommand(program: Command): void {
   toolCommand(program, 'replay', 'rebuild every shard from the log, and check whatever claims to know its state')
     .option('--until <shard:seq>', 'stop that shard after an event (repeatable)', gathered, [])
     .option('--until-time <time>', 'stop every shard after a time, like 2026-11-20T18:00:00Z')
-    .option('--coupon <code>', 'tell the life of this coupon (code or id)')
+    .option('--coupon <code>', 'tell the life of this coupon (code or id) or campaign (id)')
     .action(async (flags: ReplayFlags) => await runTool(flags, () => replay(flags)))
 }
 
@@ -44,8 +44,11 @@ function linesOf(replayed: Replayed): readonly string[] {
   const lines = (life ?? []).map(({ at, position, sentence }) => `${at}  ${position}  ${sentence}`)
   if (life !== null) return lines
   const coupons = shards.reduce((sum, shard) => sum + shard.coupons, 0)
-  for (const { shard, seq, at, uses, reserved, coupons: own } of shards) {
-    lines.push(`shard ${shard}: ${seq} events until ${at ?? '-'}, ${own} coupons, ${uses} uses, ${reserved} reserved`)
+  for (const { shard, seq, at, uses, reserved, coupons: own, campaigns, codes } of shards) {
+    const bulk = campaigns + codes === 0 ? '' : ` ${campaigns} campaigns, ${codes} codes made in bulk,`
+    lines.push(
+      `shard ${shard}: ${seq} events until ${at ?? '-'}, ${own} coupons,${bulk} ${uses} uses, ${reserved} reserved`,
+    )
   }
   lines.push(
     `replayed ${events} events of ${shards.length} shards (${segments} segments, ${entries} entries, ${coupons} coupons): check sums, chains, counters and ${snapshots} snapshots are as they have to be`,

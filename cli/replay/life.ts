@@ -1,11 +1,16 @@
 /**
- * The life of a coupon in sentences, one for each event that concerns it, with its position and time.
+ * The life of a coupon, a code made in bulk or a campaign in sentences, one for each event that concerns it, with its position
+ * and time. Of a campaign its own events and those of its jobs: what happened to its codes is the life of each code.
  */
 import { textOf } from '../../protocol/bytes.ts'
+import type { CampaignDefinition } from '../../protocol/campaign.ts'
 import type { CouponDefinition } from '../../protocol/coupon.ts'
 import { currencyName } from '../../protocol/currency.ts'
-import { EVENT, type Event, type ReleaseCause, type TxnId } from '../../protocol/events.ts'
+import type { DailyLimit } from '../../protocol/daily-limit.ts'
+import { type CodesMade, EVENT, type Event, type ReleaseCause, type TxnId } from '../../protocol/events.ts'
 import { formatId } from '../../protocol/ids.ts'
+import type { CodesPlan } from '../../protocol/jobs.ts'
+import { campaignOrdinal } from '../../protocol/ordinals.ts'
 import type { Offer } from '../../engine/domain/offer.ts'
 import { shownTime } from '../rebuild/positions.ts'
 import type { StoredEvent } from '../rebuild/stored-events.ts'
@@ -27,14 +32,17 @@ export function eventName(event: Event): string {
 export class CouponLife {
   readonly lines: LifeLine[] = []
   private readonly shard: number
-  private readonly isIt: (ordinal: number, definition: CouponDefinition) => boolean
+  private readonly isIt: (ordinal: number, code: string) => boolean
+  private readonly plans = new Map<number, CodesPlan>()
   private ordinal = -1
+  /** The job that made it; 0: none did. */
+  private jobSeq = 0
   /** Its reservations and transactions, whose later events do not name the coupon. */
   private readonly reservations = new Set<number>()
   private readonly transactions = new Set<string>()
 
-  /** `isIt` is asked of every coupon that is created on the shard. */
-  constructor(shard: number, isIt: (ordinal: number, definition: CouponDefinition) => boolean) {
+  /** `isIt` is asked of every coupon, code and campaign that is created on the shard; a campaign has no code (''). */
+  constructor(shard: number, isIt: (ordinal: number, code: string) => boolean) {
     this.shard = shard
     this.isIt = isIt
   }
@@ -57,9 +65,15 @@ export class CouponLife {
   private sentenceOf(event: Event, seq: number): string | null {
     switch (event.type) {
       case EVENT.COUPON_CREATED: {
-        if (this.isFound || !this.isIt(event.ordinal, event.definition)) return null
+        if (this.isFound || !this.isIt(event.ordinal, event.definition.code)) return null
         this.ordinal = event.ordinal
-        return `created${byText(event.by)}: ${termsText(event.definition)}`
+        const { imported } = event
+        const row =
+          imported === null
+            ? ''
+            : `, line ${imported.line} of ${formatId('job_', imported.job.shard, imported.job.seq)}`
+        const uses = imported === null || imported.uses === 0 ? '' : `, with ${imported.uses} uses from elsewhere`
+        return `created${byText(event.by)}${row}${uses}: ${termsText(event.definition)}`
       }
       case EVENT.COUPON_CHANGED: {
         if (event.ordinal !== this.ordinal) return null
@@ -127,9 +141,65 @@ export class CouponLife {
           event.returnUse,
         )
       }
+      case EVENT.CAMPAIGN_CREATED: {
+        const ordinal = campaignOrdinal(event.index)
+        if (this.isFound || !this.isIt(ordinal, '')) return null
+        this.ordinal = ordinal
+        return `created${byText(event.by)}: ${campaignText(event.definition)}`
+      }
+      case EVENT.CAMPAIGN_CHANGED:
+        return this.ofCampaign(event.index, `patched${byText(event.by)}: ${campaignText(event.definition)}`)
+      case EVENT.CAMPAIGN_SWITCHED:
+        return this.ofCampaign(event.index, `${event.change.toLowerCase()}${byText(event.by)}`)
+      case EVENT.CAMPAIGN_WINDOW_PASSED:
+        return this.ofCampaign(event.index, event.edge === 'STARTED' ? 'its window began' : 'its window ended')
+      case EVENT.JOB_STARTED: {
+        const { plan } = event
+        if (plan.kind === 'IMPORT') return null
+        this.plans.set(seq, plan)
+        return this.ofJob(seq, `${plan.count} codes (${plan.distribution}) are to be made${byText(event.by)}`)
+      }
+      case EVENT.CODES_MADE:
+        return this.madeIn(event) ?? this.ofJob(event.jobSeq, `${event.count} codes were made`)
+      case EVENT.JOB_ENDED:
+        return this.ofJob(
+          event.jobSeq,
+          `${event.end.toLowerCase()}${event.reason === null ? '' : ` (${event.reason})`}`,
+        )
+      case EVENT.BATCH_WINDOW_PASSED: {
+        const isOfJob = this.jobSeq === event.jobSeq
+        if (!isOfJob) return null
+        return event.edge === 'STARTED' ? 'its window began' : 'its window ended'
+      }
       default:
         return null
     }
+  }
+
+  /** Where the code itself is among those made. */
+  private madeIn({ jobSeq, firstOrdinal, count, letters }: CodesMade): string | null {
+    const plan = this.plans.get(jobSeq)
+    if (plan === undefined || this.isFound) return null
+    const drawn = plan.length - plan.prefix.length
+    const all = textOf(letters)
+    for (let i = 0; i < count; i++) {
+      if (!this.isIt(firstOrdinal + i, plan.prefix + all.slice(i * drawn, (i + 1) * drawn))) continue
+      this.ordinal = firstOrdinal + i
+      this.jobSeq = jobSeq
+      return `made by ${formatId('job_', this.shard, jobSeq)} (${plan.distribution}): ${termsText(plan.definition)}`
+    }
+    return null
+  }
+
+  private ofCampaign(index: number, what: string): string | null {
+    return campaignOrdinal(index) === this.ordinal ? what : null
+  }
+
+  /** Of a job that makes codes of the campaign. */
+  private ofJob(seq: number, what: string): string | null {
+    const campaign = this.plans.get(seq)?.definition.campaign ?? null
+    if (campaign === null || campaign.shard !== this.shard) return null
+    return this.ofCampaign(campaign.index, `${formatId('job_', this.shard, seq)}: ${what}`)
   }
 
   private ofReservation(seq: number, what: string): string | null {
@@ -170,14 +240,38 @@ function reversalText(id: string, reason: string, returnUse: boolean): string {
 }
 
 /** `10 % off the order, at most 100 uses, 1 a user, from … until …`. */
-function termsText({ offer, maxUses, maxUsesPerUser, validFromMs, validUntilMs, userId }: CouponDefinition): string {
-  const terms = [offerText(offer)]
+function termsText(definition: CouponDefinition): string {
+  const { offer, userId, campaign, dailyLimit } = definition
+  const of = campaign === null ? '' : ` (${formatId('cmp_', campaign.shard, campaign.index)})`
+  const terms = [limitsText(offer === null ? `the offer of its campaign${of}` : offerText(offer), definition)]
+  if (userId !== null) terms.push(`for user ${userId} only`)
+  if (dailyLimit !== null) terms.push(dailyText(dailyLimit, 'its campaign'))
+  return terms.join(', ')
+}
+
+function limitsText(
+  first: string,
+  { maxUses, maxUsesPerUser, validFromMs, validUntilMs }: CouponDefinition | CampaignDefinition,
+): string {
+  const terms = [first]
   if (maxUses !== null) terms.push(`at most ${maxUses} use${maxUses === 1 ? '' : 's'}`)
   if (maxUsesPerUser !== null) terms.push(`${maxUsesPerUser} a user`)
-  if (userId !== null) terms.push(`for user ${userId} only`)
   if (validFromMs !== null) terms.push(`from ${shownTime(validFromMs)}`)
   if (validUntilMs !== null) terms.push(`until ${shownTime(validUntilMs)}`)
   return terms.join(', ')
+}
+
+/** `Spring: 10 % off the order, at most 100 uses, 1 a user, a budget of 5000, …`. */
+function campaignText(campaign: CampaignDefinition): string {
+  const { name, offer, budgetMinor, dailyLimit, timezone } = campaign
+  const terms = [limitsText(offerText(offer), campaign)]
+  if (budgetMinor !== null) terms.push(`a budget of ${budgetMinor} ${offer.currency ?? ''}`.trimEnd())
+  if (dailyLimit !== null) terms.push(dailyText(dailyLimit, timezone))
+  return `${name}: ${terms.join(', ')}`
+}
+
+function dailyText({ perUser, scope }: DailyLimit, timezone: string): string {
+  return `${perUser} a user and day of ${timezone}${scope === 'ALL' ? ' over everything' : ''}`
 }
 
 function offerText({ type, scope, percentBps, valueMinor, currency, stacking }: Offer): string {

@@ -6,7 +6,6 @@ import { CouponLife, type LifeLine } from './life.ts'
 import { checkFiles } from './check-files.ts'
 import { SnapshotCheck } from './check-snapshots.ts'
 import { counterDifference } from './compare-counters.ts'
-import { ShardCount } from './recount.ts'
 import type { DataDirectory } from '../rebuild/data-directory.ts'
 import { Divergence } from '../rebuild/divergence.ts'
 import { type Cut, shownTime, UsageFault } from '../rebuild/positions.ts'
@@ -15,12 +14,19 @@ import { rebuild } from '../rebuild/rebuild.ts'
 import { couponTarget } from '../../gateway/target.ts'
 import type { ShardState } from '../../engine/domain/state.ts'
 import { Router } from '../../engine/routing.ts'
+import { ShardCount } from '../../engine/shard/reconcile-count.ts'
+import { parseId } from '../../protocol/ids.ts'
+import { BULK_ORDINALS, campaignOrdinal } from '../../protocol/ordinals.ts'
 
 export interface ReplayedShard {
   readonly shard: number
   readonly seq: number
   readonly at: string | null
   readonly coupons: number
+  readonly campaigns: number
+  /** Made in bulk. */
+  readonly codes: number
+  /** Of coupons and codes. */
   readonly uses: number
   readonly reserved: number
 }
@@ -40,7 +46,7 @@ export interface Replayed {
 
 export interface Replaying {
   readonly cut: Cut
-  /** A code or id whose life is to be told; null: none. */
+  /** A code or id of a coupon, or the id of a campaign, whose life is to be told; null: none. */
   readonly coupon: string | null
   readonly onProgress?: LogProgress | undefined
 }
@@ -55,7 +61,7 @@ export function replayDirectory(directory: DataDirectory, { cut, coupon, onProgr
     onEvent(state, stored, entry) {
       const { shard } = state
       const count = countOf(counts, shard)
-      count.book(stored.event, stored.seq)
+      count.book(stored.event, stored.seq, stored.atMs)
       snapshots.atEvent(state, stored.seq, entry, count)
       if (told?.shard === shard) told.life.book(stored)
     },
@@ -95,10 +101,15 @@ function checkCounters(states: ReadonlyMap<number, ShardState>, counts: Readonly
 }
 
 function lifeOf({ deployment }: DataDirectory, coupon: string): { readonly shard: number; readonly life: CouponLife } {
+  const campaign = parseId('cmp_', coupon)
+  if (campaign !== null) {
+    const { shard, number } = campaign
+    return { shard, life: new CouponLife(shard, (ordinal) => ordinal === campaignOrdinal(number)) }
+  }
   const target = couponTarget(new Router(deployment.shards, deployment.secret), coupon)
-  if (target === null) throw new UsageFault(`"${coupon}" can be no coupon's code or id`)
+  if (target === null) throw new UsageFault(`"${coupon}" can be no coupon's code or id, and no campaign's id`)
   const { shard, ref } = target
-  const life = new CouponLife(shard, (ordinal, { code }) =>
+  const life = new CouponLife(shard, (ordinal, code) =>
     ref.code === null ? ordinal === ref.ordinal : code === ref.code,
   )
   return { shard, life }
@@ -106,17 +117,24 @@ function lifeOf({ deployment }: DataDirectory, coupon: string): { readonly shard
 
 function replayedShard(state: ShardState): ReplayedShard {
   const { uses, reserved } = state.tables.coupons
+  const codes = state.tables.bulk.size
   let usesTotal = 0
   let reservedTotal = 0
-  for (let ordinal = 0; ordinal < state.couponCount; ordinal++) {
-    usesTotal += uses.get(ordinal)
-    reservedTotal += reserved.get(ordinal)
+  const add = (first: number, end: number): void => {
+    for (let ordinal = first; ordinal < end; ordinal++) {
+      usesTotal += uses.get(ordinal)
+      reservedTotal += reserved.get(ordinal)
+    }
   }
+  add(0, state.couponCount)
+  add(BULK_ORDINALS, BULK_ORDINALS + codes)
   return {
     shard: state.shard,
     seq: state.seq,
     at: state.seq === 0 ? null : shownTime(state.timeMs),
     coupons: state.couponCount,
+    campaigns: state.campaigns.length,
+    codes,
     uses: usesTotal,
     reserved: reservedTotal,
   }

@@ -16,7 +16,7 @@ import type { DataDirectory } from '../rebuild/data-directory.ts'
 import { Divergence } from '../rebuild/divergence.ts'
 import { type AnswerPosition, NO_CUT, UsageFault } from '../rebuild/positions.ts'
 import type { LogProgress } from '../rebuild/read-log.ts'
-import { positionFrom, type ServerCalls } from '../rebuild/server-calls.ts'
+import { positionsFrom, type ServerCalls } from '../rebuild/server-calls.ts'
 import { askPast } from '../why/ask-past.ts'
 
 export interface Verified extends Replayed {
@@ -45,7 +45,8 @@ export async function verifyDirectory(
 
 interface Answered {
   readonly couponId: string
-  readonly position: AnswerPosition
+  /** Of its shard, and of the campaign's where that is another. */
+  readonly positions: readonly AnswerPosition[]
   readonly body: unknown
 }
 
@@ -72,8 +73,9 @@ async function askServer(
   const answers: Answered[] = []
   for (const couponId of ids) {
     const reply = await server.get(`/v1/coupons/${couponId}`)
-    const position = positionFrom(reply, deployment.shards)
-    if (position === null) throw new UsageFault(`${server.url} answered ${reply.status} to a read of ${couponId}`)
+    const positions = positionsFrom(reply, deployment.shards)
+    const [position] = positions
+    if (position === undefined) throw new UsageFault(`${server.url} answered ${reply.status} to a read of ${couponId}`)
     if (reply.status !== 200) {
       const { shard, seq } = position
       throw new Divergence(
@@ -81,7 +83,7 @@ async function askServer(
         position,
       )
     }
-    answers.push({ couponId, position, body: reply.body })
+    answers.push({ couponId, positions, body: reply.body })
     onProgress(answers.length / ids.length, answers.length)
   }
   return answers
@@ -90,19 +92,19 @@ async function askServer(
 function compare(directory: DataDirectory, answers: readonly Answered[], onProgress: LogProgress): void {
   const logged = askPast(
     directory,
-    answers.map(({ couponId, position }) => ({
+    answers.map(({ couponId, positions }) => ({
       request: {
         operation: OPERATIONS.getCoupon,
         input: { body: undefined, target: couponId, query: '', ifMatch: '', caller: ANYBODY },
       },
-      positions: [position],
+      positions,
     })),
     onProgress,
   )
-  for (const [index, { couponId, position, body }] of answers.entries()) {
+  for (const [index, { couponId, positions, body }] of answers.entries()) {
     const difference = differenceOf(body, logged[index]?.told?.body)
     if (difference === null) continue
-    const { shard, seq } = position
+    const { shard, seq } = positions[0] as AnswerPosition
     throw new Divergence(`${couponId} at ${shard}:${seq}: ${difference}`, { shard, seq })
   }
 }

@@ -5,7 +5,7 @@
 import { sameBytes, textOf } from '../../protocol/bytes.ts'
 import { COMMAND } from '../../protocol/commands.ts'
 import { EVENT, type Redeemed, type Reserved } from '../../protocol/events.ts'
-import type { StackedCommand } from '../../engine/shard/coordinator.ts'
+import type { StackedCommand } from '../../engine/shard/stack-questions.ts'
 import { eventName } from '../replay/life.ts'
 import type { PastShard } from './past-transport.ts'
 

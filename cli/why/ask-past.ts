@@ -21,9 +21,9 @@ import type { LogProgress } from '../rebuild/read-log.ts'
 import { eventName } from '../replay/life.ts'
 import { acceptedStack } from './accepted-stack.ts'
 import { codesOfStack, type ExplainedCoupon, type Explanation, explain, explainPart } from './explain.ts'
-import { areTheSame, type Judgement, PastJudge, type Told } from './judge-past.ts'
+import { answerAside, areTheSame, type Judgement, PastJudge, type Told } from './judge-past.ts'
 import type { PastRequest } from './past-request.ts'
-import type { PastShard, StackedCall } from './past-transport.ts'
+import { type Aside, asideKey, type PastShard, type StackedCall } from './past-transport.ts'
 import { type Stop, walkTo } from './walk.ts'
 
 export interface AskedPast {
@@ -84,6 +84,13 @@ interface Stacked {
   readonly coupons: (ExplainedCoupon | null)[]
 }
 
+/** A read that went on to another shard. */
+interface AskedAside {
+  readonly at: AnswerPosition
+  readonly asides: readonly Aside[]
+  readonly answers: Map<string, Uint8Array>
+}
+
 class Question {
   private readonly judge: PastJudge
   private readonly request: PastRequest
@@ -91,6 +98,7 @@ class Question {
   private accepted: PastAnswer | null = null
   private last: PastAnswer | null = null
   private stacked: Stacked | null = null
+  private aside: AskedAside | null = null
   private elsewhere: readonly number[] = []
 
   constructor(judge: PastJudge, request: PastRequest, positions: readonly AnswerPosition[]) {
@@ -101,7 +109,7 @@ class Question {
 
   /** Other shards have to be asked. */
   get isOpen(): boolean {
-    return this.stacked !== null
+    return this.stacked !== null || this.aside !== null
   }
 
   stops(): Stop[] {
@@ -110,7 +118,8 @@ class Question {
 
   /** Throws UsageFault where a shard that the coordinator asked is not among the positions. */
   stopsAtOthers(): Stop[] {
-    const { stacked } = this
+    const { stacked, aside } = this
+    if (aside !== null) return this.stopsForAsides(aside)
     if (stacked === null) return []
     const { parts, user, order, cart, checks } = stacked.call.question
     return parts.map((part) => {
@@ -122,7 +131,17 @@ class Question {
         if (ahead.length > 0) return false
         const { shard, nowMs } = { shard: part.shard, nowMs: past.nowMs }
         const envelope = { from: stacked.at.shard, to: shard, atMs: nowMs, call: 0, waits: false }
-        const ask = { ...envelope, type: MESSAGE.ASK_QUOTES, coupons: part.coupons, user, order, cart, checks } as const
+        const ask = {
+          ...envelope,
+          type: MESSAGE.ASK_QUOTES,
+          coupons: part.coupons,
+          user,
+          order,
+          cart,
+          checks,
+          before: [],
+          days: [],
+        } as const
         const { quotes } = decideQuotes(past.state, ask, nowMs, past.history)
         const explained = explainPart(past, part.coupons, stacked.call)
         for (const [i, place] of part.places.entries()) {
@@ -137,7 +156,8 @@ class Question {
   }
 
   stopsAtCoordinator(): Stop[] {
-    const { stacked } = this
+    const { stacked, aside } = this
+    if (aside !== null) return [{ position: aside.at, look: (past, ahead) => this.lookAgain(past, ahead, aside) }]
     if (stacked === null) return []
     const { at, quotes, positions } = stacked
     const look = (past: PastShard, ahead: Uint8Array): boolean => {
@@ -184,6 +204,10 @@ class Question {
       return false
     }
     if (judgement.elsewhere.length > 0) this.elsewhere = judgement.elsewhere
+    if (this.canBeAnswered(judgement)) {
+      if (ahead.length === 0) this.aside = { at, asides: judgement.asides, answers: new Map() }
+      return false
+    }
     if (ahead.length === 0) {
       if (told === null || judgement.elsewhere.length > 0) return false
       this.last = answerOf(judgement, explain(past, judgement.judged))
@@ -195,6 +219,34 @@ class Question {
       this.accepted = answerOf(judgement, explain(past, judgement.judged))
     }
     return false
+  }
+
+  /** It went on from here, and every shard that was asked on the way has a position of its own. */
+  private canBeAnswered({ judged, asides }: Judgement): boolean {
+    if (judged.length === 0 || asides.length === 0) return false
+    return asides.every((aside) => this.positions.some(({ shard }) => shard === aside.shard))
+  }
+
+  private stopsForAsides({ asides, answers }: AskedAside): Stop[] {
+    return this.positions.map((position) => ({
+      position,
+      look: (past, ahead) => {
+        if (ahead.length > 0) return false
+        for (const aside of asides) {
+          if (aside.shard !== position.shard) continue
+          const answer = answerAside(aside, this.judge.shards, past)
+          if (answer !== null) answers.set(asideKey(aside), answer)
+        }
+        return true
+      },
+    }))
+  }
+
+  private lookAgain(past: PastShard, ahead: Uint8Array, { answers }: AskedAside): boolean {
+    if (ahead.length > 0) return false
+    const judgement = this.judge.judge(this.request, past, null, answers)
+    if (judgement.told !== null) this.last = answerOf(judgement, explain(past, judgement.judged))
+    return true
   }
 
   private stackedAnswer(judgement: Judgement, past: PastShard, { call, coupons }: Stacked): PastAnswer {

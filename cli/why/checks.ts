@@ -1,13 +1,13 @@
 /**
- * The checks of the contract on one coupon, one by one and in their order: whether each passed, by which numbers, and what
- * would have passed. Looks at the state beside the rule book, never instead of it: `decide` says what the answer was, this
+ * The checks of the contract on one coupon, one by one: whether each passed, by which numbers, and what would have passed
+ * (`all-checks.ts` has their order). Looks at the state beside the rule book, never instead of it: `decide` says what the answer was, this
  * says what stood around it.
  */
 import { eligibleLines, lineEligibility } from '../../engine/domain/eligibility.ts'
 import { type Cart, type CartLine, subtotalMinor } from '../../engine/domain/cart.ts'
 import { firstHoldOfUser, firstOpenHold, heldSinceSeq, reservedAt } from '../../engine/domain/holds.ts'
 import type { Offer } from '../../engine/domain/offer.ts'
-import { Key, saltedInto, type ShardState } from '../../engine/domain/state.ts'
+import { Key, type Limits, type ShardState, userSaltedInto } from '../../engine/domain/state.ts'
 import type { RefusalCode } from '../../protocol/refusals.ts'
 import type { CouponDefinition } from '../../protocol/coupon.ts'
 import { bytesOf } from '../../protocol/bytes.ts'
@@ -32,28 +32,15 @@ export interface Question {
   readonly codes: number
 }
 
-/** All checks that the contract makes of one coupon that exists, in order. Those on a cart or a user only where there is one. */
-export function checksOf(state: ShardState, ordinal: number, question: Question): readonly Check[] {
-  const definition = state.definition(ordinal)
-  return [
-    ...windowChecks(state, ordinal, definition, question.nowMs),
-    ...userChecks(definition, question.user),
-    ...(question.cart === null ? [] : cartChecks(definition.offer, question.cart)),
-    ...stackingChecks(definition.offer, question.codes),
-    ...userLimitChecks(state, ordinal, definition, question),
-    ...limitChecks(state, ordinal, definition, question.nowMs),
-  ]
-}
-
-function passed(check: RefusalCode, fact: string): Check {
+export function passed(check: RefusalCode, fact: string): Check {
   return { check, passed: true, fact, wouldPass: null }
 }
 
-function failed(check: RefusalCode, fact: string, wouldPass: string | null): Check {
+export function failed(check: RefusalCode, fact: string, wouldPass: string | null): Check {
   return { check, passed: false, fact, wouldPass }
 }
 
-function windowChecks(state: ShardState, ordinal: number, definition: CouponDefinition, nowMs: number): Check[] {
+export function windowChecks(state: ShardState, ordinal: number, definition: Limits, nowMs: number): Check[] {
   const { validFromMs, validUntilMs } = definition
   const isDisabled = state.tables.coupons.disabled.get(ordinal) !== 0
   const from = validFromMs === null ? 'valid since ever' : `valid from ${shownTime(validFromMs)}`
@@ -71,9 +58,15 @@ function windowChecks(state: ShardState, ordinal: number, definition: CouponDefi
   ]
 }
 
-function userChecks({ userId }: CouponDefinition, user: string | null): Check[] {
-  if (userId === null || user === null) return [passed('USER_NOT_ELIGIBLE', 'for every user')]
-  return user === userId
+export function userChecks(
+  state: ShardState,
+  ordinal: number,
+  { userId }: CouponDefinition,
+  user: string | null,
+): Check[] {
+  if (!state.hasOwner(ordinal) || user === null) return [passed('USER_NOT_ELIGIBLE', 'for every user')]
+  state.hashUser(bytesOf(user), state.userKey)
+  return state.servesKey(ordinal) && (userId === null || user === userId)
     ? [passed('USER_NOT_ELIGIBLE', 'for this user')]
     : [failed('USER_NOT_ELIGIBLE', 'for another user', 'for the user that the coupon belongs to')]
 }
@@ -145,7 +138,7 @@ function shortList(names: readonly string[]): string {
   return names.length > 5 ? `${shown} or ${names.length - 5} others` : shown
 }
 
-function stackingChecks({ stacking }: Offer, codes: number): Check[] {
+export function stackingChecks({ stacking }: Offer, codes: number): Check[] {
   if (codes === 1) return []
   return stacking === 'STACKABLE'
     ? [passed('NOT_STACKABLE', 'combines with others')]
@@ -154,16 +147,16 @@ function stackingChecks({ stacking }: Offer, codes: number): Check[] {
 
 const key = new Key()
 
-function userLimitChecks(
+export function userLimitChecks(
   state: ShardState,
   ordinal: number,
-  { maxUsesPerUser }: CouponDefinition,
+  { maxUsesPerUser }: Limits,
   { user, nowMs }: Question,
 ): Check[] {
   if (maxUsesPerUser === null || user === null) return []
   const { users, coupons, holds } = state.tables
   state.hashUser(bytesOf(user), state.userKey)
-  saltedInto(state.userKey, coupons.userSalt, ordinal, key)
+  userSaltedInto(state, state.userKey, ordinal, key)
   const slot = users.find(key.k0, key.k1, key.k2, key.k3)
   const uses = slot < 0 ? 0 : users.uses(slot)
   let held = slot < 0 ? 0 : users.held(slot)
@@ -179,7 +172,7 @@ function userLimitChecks(
   return [failed('USER_LIMIT_REACHED', fact, `for another user${later}`)]
 }
 
-function limitChecks(state: ShardState, ordinal: number, { maxUses }: CouponDefinition, nowMs: number): Check[] {
+export function limitChecks(state: ShardState, ordinal: number, { maxUses }: Limits, nowMs: number): Check[] {
   const uses = state.tables.coupons.uses.get(ordinal)
   const reserved = reservedAt(state, ordinal, nowMs)
   if (maxUses === null) return [passed('COUPON_EXHAUSTED', `${uses} used and ${reserved} reserved, without a limit`)]

@@ -15,6 +15,7 @@ import type { ShardState } from '../../engine/domain/state.ts'
 import { type Bytes, textOf } from '../../protocol/bytes.ts'
 import {
   type CheckoutCommand,
+  type Claim,
   COMMAND,
   type Command,
   type CouponRef,
@@ -22,14 +23,17 @@ import {
   type RedeemReservation,
 } from '../../protocol/commands.ts'
 import { formatId } from '../../protocol/ids.ts'
+import { campaignOrdinal } from '../../protocol/ordinals.ts'
 import { OUTCOME } from '../../protocol/outcomes.ts'
 import { shownTime } from '../rebuild/positions.ts'
-import { type Check, cartChecks, checksOf } from './checks.ts'
+import { claimChecks } from './campaign-checks.ts'
+import { checksOf } from './all-checks.ts'
+import { type Check, cartChecks } from './checks.ts'
 import type { JudgedCommand, PastShard, StackedCall } from './past-transport.ts'
 
 export interface ExplainedCoupon {
   readonly code: string
-  /** null: there is no such coupon. */
+  /** Of a claim that of its campaign; null: there is no such coupon. */
   readonly couponId: string | null
   /** The user's open reservation that has the capacity already, so that only the cart counts; null: none. */
   readonly heldBy: string | null
@@ -50,6 +54,8 @@ export function explain(past: PastShard, judged: readonly JudgedCommand[]): Expl
     else if (command.type === COMMAND.REDEEM_RESERVATION) {
       remarks.push(...reservationRemarks(past, command))
       coupons.push(...explainReserved(past, command))
+    } else if (command.type === COMMAND.CLAIM) {
+      coupons.push(...explainClaim(past, command))
     } else if (command.type === COMMAND.RELEASE || command.type === COMMAND.EXTEND_RESERVATION) {
       remarks.push(standingText(past, command.reservationSeq))
     }
@@ -71,8 +77,7 @@ function explainCodes({ state, nowMs }: PastShard, command: CheckoutCommand): Ex
     if (ordinal < 0) return unknownCoupon(ref.code === null ? `number ${ref.ordinal}` : textOf(ref.code))
     const question = { user: user === null ? null : textOf(user), cart, nowMs, codes: ordinals.length }
     const heldBy = reservation === null ? null : formatId('rsv_', state.shard, reservation)
-    const { offer } = state.definition(ordinal)
-    const checks = heldBy === null ? checksOf(state, ordinal, question) : cart === null ? [] : cartChecks(offer, cart)
+    const checks = heldBy === null ? checksOf(state, ordinal, question) : ofCart(state, ordinal, cart)
     return knownCoupon(state, ordinal, heldBy, [existence(true), ...checks])
   })
 }
@@ -105,6 +110,15 @@ export function codesOfStack(past: PastShard, call: StackedCall): readonly (Expl
   })
 }
 
+/** A claim names a campaign; the coupon is the pool's to choose. */
+function explainClaim({ state, nowMs }: PastShard, { index, user }: Claim): readonly ExplainedCoupon[] {
+  if (index >= state.campaigns.length) return []
+  const campaign = campaignOrdinal(index)
+  const checks = claimChecks(state, campaign, { user: textOf(user), cart: null, nowMs, codes: 1 })
+  const couponId = formatId('cmp_', state.shard, index)
+  return [{ code: state.campaign(campaign).name, couponId, heldBy: null, checks }]
+}
+
 function existence(exists: boolean): Check {
   const fact = exists ? 'the code exists' : 'no coupon has this code'
   return { check: 'COUPON_NOT_FOUND', passed: exists, fact, wouldPass: exists ? null : 'once such a coupon is created' }
@@ -121,7 +135,7 @@ function knownCoupon(
   checks: readonly Check[],
 ): ExplainedCoupon {
   const couponId = formatId('cpn_', state.shard, ordinal)
-  return { code: state.definition(ordinal).code, couponId, heldBy, checks }
+  return { code: state.code(ordinal), couponId, heldBy, checks }
 }
 
 /**
@@ -161,10 +175,17 @@ function explainReserved(past: PastShard, { reservationSeq, cart, allowLate }: R
 }
 
 function ofCart(state: ShardState, ordinal: number, cart: Cart | null): readonly Check[] {
-  return cart === null ? [] : cartChecks(state.definition(ordinal).offer, cart)
+  const offer = state.offer(ordinal)
+  return cart === null || offer === null ? [] : cartChecks(offer, cart)
 }
 
-const LIMITS: ReadonlySet<string> = new Set(['USER_LIMIT_REACHED', 'COUPON_EXHAUSTED', 'COUPON_LOCKED'])
+const LIMITS: ReadonlySet<string> = new Set([
+  'USER_LIMIT_REACHED',
+  'COUPON_EXHAUSTED',
+  'COUPON_LOCKED',
+  'CAMPAIGN_EXHAUSTED',
+  'BUDGET_EXHAUSTED',
+])
 
 function limits({ state, nowMs }: PastShard, ordinal: number, user: Bytes): readonly Check[] {
   const question = { user: textOf(user), cart: null, nowMs, codes: 1 }

@@ -8,11 +8,19 @@ import { type Problem, problemMembers } from '../../gateway/problem.ts'
 import { startOperation } from '../../gateway/start-operation.ts'
 import { Router } from '../../engine/routing.ts'
 import type { Deployment } from '../../persistence/deployment.ts'
-import { ByteWriter } from '../../protocol/bytes.ts'
+import { type ByteReader, ByteWriter } from '../../protocol/bytes.ts'
 import { writeEvent } from '../../protocol/event-codec.ts'
 import type { Event } from '../../protocol/events.ts'
 import type { PastRequest } from './past-request.ts'
-import { type JudgedCommand, type PastShard, PastTransport, type Quotes, type StackedCall } from './past-transport.ts'
+import {
+  type Aside,
+  type Asides,
+  type JudgedCommand,
+  type PastShard,
+  PastTransport,
+  type Quotes,
+  type StackedCall,
+} from './past-transport.ts'
 
 export interface Told {
   readonly status: number
@@ -30,6 +38,8 @@ export interface Judgement {
   readonly judged: readonly JudgedCommand[]
   /** Shards that the request goes to, other than the one at hand. */
   readonly elsewhere: readonly number[]
+  /** What they are asked, where that is all: their answers let the request be judged again. */
+  readonly asides: readonly Aside[]
   readonly stacked: StackedCall | null
   /** A call over several shards in whose way nothing stood. */
   readonly isPlanned: boolean
@@ -43,18 +53,34 @@ export class PastJudge {
     this.router = new Router(shards, secret)
   }
 
-  judge({ operation, input }: PastRequest, past: PastShard, known: Quotes | null = null): Judgement {
-    const transport = new PastTransport(this.router.shards, past, known)
+  get shards(): number {
+    return this.router.shards
+  }
+
+  judge({ operation, input }: PastRequest, past: PastShard, known: Quotes | null = null, answers?: Asides): Judgement {
+    const transport = new PastTransport(this.router.shards, past, known, answers)
     const sink = new ToldSink()
     const faults: unknown[] = []
     const { router, writer } = this
     const failed = (error: unknown): void => void faults.push(error)
     startOperation(operation, { transport, router, writer, random: noRandomness, failed }, input, sink)
     if (faults.length > 0) throw faults[0]
-    const { judged, elsewhere, stacked, isPlanned } = transport
+    const { judged, elsewhere, asides, stacked, isPlanned } = transport
     const events = judged.at(-1)?.decision.events ?? []
-    return { told: events.length > 0 ? null : sink.told, events, judged, elsewhere, stacked, isPlanned }
+    return { told: events.length > 0 ? null : sink.told, events, judged, elsewhere, asides, stacked, isPlanned }
   }
+}
+
+/** What a shard at its own moment answers to an aside of another; null: it would have changed something. */
+export function answerAside({ shard, command }: Aside, shards: number, past: PastShard): Uint8Array | null {
+  let answer: Uint8Array | null = null
+  const handler = {
+    settled(_: unknown, reply: ByteReader): void {
+      answer = reply.buf.slice(reply.pos, reply.end)
+    },
+  }
+  new PastTransport(shards, past, null).call(shard, command, command.length, handler)
+  return answer
 }
 
 class ToldSink implements AnswerSink {

@@ -11,16 +11,19 @@ import { decide } from '../../engine/domain/decide.ts'
 import { decideStack } from '../../engine/domain/decide-stack.ts'
 import { decideExtendStack, decideRedeemStack } from '../../engine/domain/decide-stacked-reservation.ts'
 import { isPlan } from '../../engine/domain/stack-plan.ts'
+import type { Told } from '../../engine/domain/stack-quotes.ts'
 import { type Decision, HAND_OVER } from '../../engine/domain/decision.ts'
+import { showCampaign, showClaim, showCodes, showJob, showOpenJobs } from '../../engine/domain/show-campaign.ts'
 import { showCoupon, showRedemption, showReservation } from '../../engine/domain/show.ts'
 import type { History, ShardState } from '../../engine/domain/state.ts'
-import { type Question, questionOf, type StackedCommand } from '../../engine/shard/coordinator.ts'
+import { type Question, questionOf, type StackedCommand } from '../../engine/shard/stack-questions.ts'
 import { type ReplyHandler, SETTLED, type ShardTransport } from '../../engine/transport/port.ts'
 import { ByteReader, ByteWriter } from '../../protocol/bytes.ts'
 import { readCommand } from '../../protocol/command-codec.ts'
 import { COMMAND, type Command } from '../../protocol/commands.ts'
 import { writeOutcome, writePosition } from '../../protocol/outcome-codec.ts'
 import { type IdText, type Outcome, OUTCOME, type Position, type Quote } from '../../protocol/outcomes.ts'
+import { UsageFault } from '../rebuild/positions.ts'
 
 /** One shard at one moment. */
 export interface PastShard {
@@ -47,6 +50,21 @@ export interface StackedCall {
   readonly question: Question
 }
 
+/** What another shard is asked on the way, without a part in a transaction: a campaign's rules for a coupon of another shard. */
+export interface Aside {
+  readonly shard: number
+  readonly command: Uint8Array
+}
+
+/** Answers to asides, by `asideKey`. */
+export type Asides = ReadonlyMap<string, Uint8Array>
+
+export function asideKey({ shard, command }: Aside): string {
+  return `${shard} ${Buffer.from(command).toString('hex')}`
+}
+
+const NO_ASIDES: Asides = new Map()
+
 export class PastTransport implements ShardTransport {
   readonly shards: number
   readonly inFlight = 0
@@ -54,23 +72,34 @@ export class PastTransport implements ShardTransport {
   readonly judged: JudgedCommand[] = []
   /** Shards that were called and are not the one at hand. */
   readonly elsewhere: number[] = []
+  /** What they were asked, where nobody has answered. */
+  readonly asides: Aside[] = []
   /** Set where the call is over several shards and this one coordinates. */
   stacked: StackedCall | null = null
   /** The coordinator would have gone ahead and asked the others to prepare. */
   isPlanned = false
   private readonly past: PastShard
   private readonly known: Quotes | null
+  private readonly answers: Asides
 
-  constructor(shards: number, past: PastShard, known: Quotes | null) {
+  constructor(shards: number, past: PastShard, known: Quotes | null, answers: Asides = NO_ASIDES) {
     this.shards = shards
     this.past = past
     this.known = known
+    this.answers = answers
   }
 
   call(shard: number, bytes: Uint8Array, length: number, handler: ReplyHandler): void {
     const { state, history, nowMs } = this.past
     if (shard !== state.shard) {
+      const aside = { shard, command: bytes.slice(0, length) }
+      const answer = this.answers.get(asideKey(aside))
+      if (answer !== undefined) {
+        handler.settled(SETTLED.ANSWERED, new ByteReader(answer, 0, answer.length))
+        return
+      }
       this.elsewhere.push(shard)
+      this.asides.push(aside)
       return
     }
     const command = readCommand(new ByteReader(bytes.slice(0, length)))
@@ -88,8 +117,9 @@ export class PastTransport implements ShardTransport {
   }
 
   /** null: nothing stood in the way. */
-  private decideStacked(command: StackedCommand, { quotes }: Quotes): Decision | null {
+  private decideStacked(command: StackedCommand, { quotes: coupons }: Quotes): Decision | null {
     const { state, history, nowMs } = this.past
+    const quotes: Told = { coupons, campaigns: coupons.map(() => null), fullDays: [] }
     switch (command.type) {
       case COMMAND.STACK: {
         const made = decideStack(state, command, quotes, nowMs, history)
@@ -101,6 +131,8 @@ export class PastTransport implements ShardTransport {
       }
       case COMMAND.EXTEND_RESERVATION:
         return decideExtendStack(state, command, quotes, nowMs, history)
+      default:
+        return null
     }
   }
 
@@ -129,6 +161,16 @@ export class PastTransport implements ShardTransport {
         return showReservation(state, history, answer.seq, answer.again, nowMs)
       case OUTCOME.REDEMPTION:
         return showRedemption(state, history, answer.seq, answer.replayed)
+      case OUTCOME.CAMPAIGN:
+        return showCampaign(state, answer.index, nowMs)
+      case OUTCOME.CLAIMED:
+        return showClaim(state, answer.seq, answer.again, nowMs)
+      case OUTCOME.JOB:
+        return showJob(state, answer.seq)
+      case OUTCOME.JOBS:
+        return showOpenJobs(state)
+      case OUTCOME.CODES:
+        return showCodes(state, history, answer.command, nowMs)
       case OUTCOME.DONE_BEFORE:
       case HAND_OVER:
         throw new RangeError('a decision that no request of the past leads to')
@@ -145,6 +187,8 @@ function stackedCommand(command: Command): StackedCommand {
     case COMMAND.EXTEND_RESERVATION:
       return command
     default:
-      throw new RangeError(`a command of type ${command.type} is never handed over`)
+      throw new UsageFault(
+        'this call took a part of another shard, of a campaign that lives there or of a day that is counted there; such a call is not explained',
+      )
   }
 }

@@ -11,7 +11,7 @@ import type {
 } from '../../protocol/events.ts'
 import { closeBranch, rowOfBranch, useBranch } from './branches.ts'
 import { Key, type ShardState } from './state.ts'
-import { giveUsesBack, useOnce } from './uses.ts'
+import { giveBudgetsBack, giveUsesBack, useOnce } from './uses.ts'
 
 const key = new Key()
 
@@ -19,7 +19,7 @@ export function applyBranchRedeemed(state: ShardState, event: BranchRedeemed, se
   useBranch(state, event.txn)
   state.hashUser(event.user, state.userKey)
   state.hashOrder(event.order, state.orderKey)
-  for (const ordinal of event.ordinals) useOnce(state, ordinal, seq)
+  for (const [i, ordinal] of event.ordinals.entries()) useOnce(state, ordinal, seq, event.amounts[i] as number)
 }
 
 export function retimeBranch(state: ShardState, { txn, expiresAtMs }: BranchRetimed): void {
@@ -38,6 +38,7 @@ export function applyBranchReversed(state: ShardState, event: BranchReversed, se
   const { reversals } = state.tables
   state.hashTxn(event.redemption.shard, event.redemption.seq, key)
   reversals.setRecord(reversals.findOrInsert(key.k0, key.k1, key.k2, key.k3), 0, 0, seq)
+  giveBudgetsBack(state, event.ordinals, event.amounts)
   if (!event.returnUse) return
   state.hashUser(event.user, state.userKey)
   giveUsesBack(state, event.ordinals, event.heldSeq)

@@ -4,22 +4,23 @@
  * are the promises themselves (no limit exceeded, no counter below zero).
  */
 import { assert } from '../../protocol/assert.ts'
+import { isBulk } from '../../protocol/ordinals.ts'
 import { bytesOf } from '../../protocol/bytes.ts'
-import type { CouponDefinition } from '../../protocol/coupon.ts'
+import { isCampaignEvent } from '../../protocol/campaign-event-codec.ts'
 import {
   type CouponChanged,
   type CouponCreated,
   EVENT,
   type Event,
+  type ImportedRow,
   type Redeemed,
   type RedemptionReversed,
   type Reserved,
-  type Stack,
 } from '../../protocol/events.ts'
 import {
   abortBranch,
   endClaim,
-  forgetBranch,
+  forgetBranchOf,
   openStack,
   prepareBranch,
   reserveBranch,
@@ -33,10 +34,13 @@ import {
   releaseBranch,
   retimeBranch,
 } from './apply-branch.ts'
+import { applyCampaignEvent, nextEdgeMs, setOwner } from './apply-campaign.ts'
 import { applyKeyEvent, forgetMinutes } from './apply-key.ts'
-import { closeReservation, openReservation, rowOfReservation } from './holds.ts'
-import { Key, type ShardState } from './state.ts'
-import { giveUsesBack, useOnce } from './uses.ts'
+import { partOfShard } from './price-fact.ts'
+import { closeReservation, openReservation, reprice, rowOfReservation } from './holds.ts'
+import { settlePool } from './pool.ts'
+import { Key, type ShardState, txnKey } from './state.ts'
+import { giveBudgetsBack, giveUsesBack, useOnce } from './uses.ts'
 
 const MINUTE_MS = 60_000
 
@@ -51,6 +55,10 @@ export function apply(state: ShardState, event: Event, timeMs: number): void {
     return
   }
   const seq = advance(state, timeMs)
+  if (isCampaignEvent(event)) {
+    applyCampaignEvent(state, event, seq, timeMs)
+    return
+  }
   switch (event.type) {
     case EVENT.COUPON_CREATED:
       applyCreated(state, event, seq, timeMs)
@@ -61,6 +69,7 @@ export function apply(state: ShardState, event: Event, timeMs: number): void {
     case EVENT.COUPON_SWITCHED:
       state.tables.coupons.disabled.set(event.ordinal, event.change === 'ENABLED' ? 0 : 1)
       touch(state, event.ordinal, timeMs)
+      settlePool(state, event.ordinal)
       return
     case EVENT.COUPON_WINDOW_PASSED:
       // From the edge, not from now: where both lie behind (the process was down), the end gets its event too.
@@ -73,6 +82,7 @@ export function apply(state: ShardState, event: Event, timeMs: number): void {
       const row = rowOfReservation(state, event.reservationSeq)
       assert(row >= 0, 'a repriced reservation is not open')
       state.tables.holds.priceSeq.set(row, seq)
+      if (!state.stacks.has(event.reservationSeq)) reprice(state, row, event.price.amounts)
       return
     }
     case EVENT.RESERVATION_RETIMED:
@@ -130,22 +140,24 @@ export function apply(state: ShardState, event: Event, timeMs: number): void {
 /** The hot one: the keys of user and order are already in the state's hand. */
 export function applyRedeemed(state: ShardState, event: Redeemed, timeMs: number): void {
   const seq = advance(state, timeMs)
-  if (event.stack !== null) endTransaction(state, event, event.stack, seq)
-  if (event.reservationSeq !== 0 && !event.late) closeReservation(state, event.reservationSeq, seq)
-  else if (event.late) recloseReservation(state, event.reservationSeq, seq)
-  const ordinals = event.ordinals
-  for (let i = 0; i < ordinals.length; i++) {
-    const ordinal = ordinals[i] as number
-    useOnce(state, ordinal, seq)
-  }
+  const txnSeq = event.stack?.txnSeq ?? event.dayTxnSeq ?? 0
+  if (txnSeq !== 0) endTransaction(state, event, txnSeq, seq)
+  if (event.reservationSeq !== 0 && !event.late) {
+    if (event.stack === null) forgetBranchOf(state, rowOfReservation(state, event.reservationSeq))
+    closeReservation(state, event.reservationSeq, seq)
+  } else if (event.late) recloseReservation(state, event.reservationSeq, seq)
+  const part = event.stack === null ? null : partOfShard(state.shard, event)
+  const ordinals = part === null ? event.ordinals : part.ordinals
+  const amounts = part === null ? event.price.amounts : part.amounts
+  for (let i = 0; i < ordinals.length; i++) useOnce(state, ordinals[i] as number, seq, amounts[i] as number)
 }
 
 /** What the transaction has taken here is free for the uses that follow, and the other shards are to be told. */
-function endTransaction(state: ShardState, event: Redeemed, stack: Stack, seq: number): void {
+function endTransaction(state: ShardState, event: Redeemed, txnSeq: number, seq: number): void {
   const takes = event.reservationSeq === 0 || event.late
-  const { shards } = takes ? useBranch(state, { shard: state.shard, seq: stack.txnSeq }) : endClaim(state, stack.txnSeq)
+  const { shards } = takes ? useBranch(state, { shard: state.shard, seq: txnSeq }) : endClaim(state, txnSeq)
   if (!takes) state.stacks.delete(event.reservationSeq)
-  state.outbox.set(seq, shards)
+  if (shards.length > 0) state.outbox.set(seq, shards)
 }
 
 function advance(state: ShardState, timeMs: number): number {
@@ -176,6 +188,8 @@ function applyCreated(state: ShardState, event: CouponCreated, seq: number, time
   coupons.updatedAtMs.set(ordinal, timeMs)
   coupons.holds.set(ordinal, -1)
   coupons.edgeAtMs.set(ordinal, 0)
+  importedBy(state, ordinal, event.imported)
+  if (event.imported !== null) coupons.uses.set(ordinal, event.imported.uses)
   state.setSalt(coupons.salt, ordinal, 0)
   coupons.userLimitSinceSeq.set(ordinal, seq)
   state.setSalt(coupons.userSalt, ordinal, seq)
@@ -186,12 +200,22 @@ function applyChanged(state: ShardState, event: CouponChanged, seq: number, time
   const { coupons } = state.tables
   const before = state.definition(event.ordinal)
   state.setDefinition(event.ordinal, event.definition)
+  // What extends or ends a code leaves out whose it is: that stands with its job.
+  if (isBulk(event.ordinal) && event.change === 'PATCHED') setOwner(state, event.ordinal, event.definition.userId)
+  if (event.imported !== null) importedBy(state, event.ordinal, event.imported)
+  settlePool(state, event.ordinal)
   if (before.maxUsesPerUser === null && event.definition.maxUsesPerUser !== null) {
     coupons.userLimitSinceSeq.set(event.ordinal, seq)
     state.setSalt(coupons.userSalt, event.ordinal, seq)
   }
   touch(state, event.ordinal, timeMs)
   setEdge(state, event.ordinal, timeMs)
+}
+
+function importedBy(state: ShardState, ordinal: number, row: ImportedRow | null): void {
+  const { importJob, importLine } = state.tables.coupons
+  importJob.set(ordinal, row === null ? 0 : txnKey(row.job))
+  importLine.set(ordinal, row === null ? 0 : row.line)
 }
 
 function touch(state: ShardState, ordinal: number, timeMs: number): void {
@@ -202,28 +226,25 @@ function touch(state: ShardState, ordinal: number, timeMs: number): void {
 
 /** Puts the coupon's next edge after `timeMs` into the shard's heap; edges already passed get no event. */
 function setEdge(state: ShardState, ordinal: number, timeMs: number): void {
+  // Codes made in bulk begin and end with their job's window.
+  if (isBulk(ordinal)) return
   const { edges, edgeAtMs } = state.tables.coupons
   if (edgeAtMs.get(ordinal) !== 0) state.edges = edges.remove(state.edges, ordinal)
   const next = nextEdgeMs(state.definition(ordinal), timeMs)
-  edgeAtMs.set(ordinal, next ?? 0)
-  if (next !== null) state.edges = edges.insert(state.edges, ordinal)
-}
-
-function nextEdgeMs(definition: CouponDefinition, timeMs: number): number | null {
-  const { validFromMs, validUntilMs } = definition
-  if (validFromMs !== null && validFromMs > timeMs) return validFromMs
-  return validUntilMs !== null && validUntilMs > timeMs ? validUntilMs : null
+  edgeAtMs.set(ordinal, next)
+  if (next !== 0) state.edges = edges.insert(state.edges, ordinal)
 }
 
 function applyReserved(state: ShardState, event: Reserved, seq: number, timeMs: number): void {
   state.hashUser(event.user, state.userKey)
   if (event.order !== null) state.hashOrder(event.order, state.orderKey)
-  if (event.stack === null) {
+  const txnSeq = event.stack?.txnSeq ?? event.dayTxnSeq ?? 0
+  if (txnSeq === 0) {
     openReservation(state, event, seq, timeMs)
     return
   }
-  openStack(state, event, event.stack.txnSeq, seq, timeMs)
-  tellOthers(state, seq, seq)
+  const shards = openStack(state, event, txnSeq, seq, timeMs)
+  if (shards.length > 0) state.outbox.set(seq, shards)
 }
 
 function applyRetimed(state: ShardState, reservationSeq: number, expiresAtMs: number, seq: number): void {
@@ -236,14 +257,15 @@ function applyRetimed(state: ShardState, reservationSeq: number, expiresAtMs: nu
 
 function applyReleased(state: ShardState, reservationSeq: number, seq: number): void {
   tellOthers(state, reservationSeq, seq)
-  if (state.stacks.delete(reservationSeq)) forgetBranch(state, rowOfReservation(state, reservationSeq))
+  state.stacks.delete(reservationSeq)
+  forgetBranchOf(state, rowOfReservation(state, reservationSeq))
   closeReservation(state, reservationSeq, seq)
 }
 
 /** Where the reservation has coupons on other shards, these have to act on the event at `seq`. */
 function tellOthers(state: ShardState, reservationSeq: number, seq: number): void {
   const stack = state.stacks.get(reservationSeq)
-  if (stack !== undefined) state.outbox.set(seq, stack.shards)
+  if (stack !== undefined && stack.shards.length > 0) state.outbox.set(seq, stack.shards)
 }
 
 /** A late redemption of a reservation that had run out: what closed it is now the redemption. */
@@ -258,7 +280,8 @@ function applyReversed(state: ShardState, event: RedemptionReversed, seq: number
   const { reversals } = state.tables
   state.hashSeq(event.redemptionSeq, key)
   reversals.setRecord(reversals.findOrInsert(key.k0, key.k1, key.k2, key.k3), 0, 0, seq)
-  if (event.stack !== null) state.outbox.set(seq, event.stack.shards)
+  if (event.stack !== null && event.stack.shards.length > 0) state.outbox.set(seq, event.stack.shards)
+  giveBudgetsBack(state, event.ordinals, event.amounts)
   if (!event.returnUse) return
   state.hashUser(event.user, state.userKey)
   giveUsesBack(state, event.ordinals, event.stack === null ? event.redemptionSeq : event.stack.heldSeq)

@@ -12,7 +12,10 @@
  * somebody else has given meanwhile.
  */
 import { assert } from '../../protocol/assert.ts'
-import type { BranchPrepared, Reserved, TxnId } from '../../protocol/events.ts'
+import type { BranchPrepared, Reserved, Stack, TxnId } from '../../protocol/events.ts'
+import { isCampaign } from '../../protocol/ordinals.ts'
+import { raiseAmounts } from './branch-amounts.ts'
+import { countPending, settlePending } from './days-taken.ts'
 import { beginReservation, getWords, giveHolds, NEVER_MS, setWords, takeHolds } from './holds.ts'
 import { Key, saltedInto, type ShardState, txnKey, type Undecided } from './state.ts'
 
@@ -27,7 +30,7 @@ export function rowOfBranch(state: ShardState, { shard, seq }: TxnId): number {
 
 /** The first hold of an undecided transaction that redeems a coupon for the order in hand, or -1. */
 export function rowOfClaim(state: ShardState, ordinal: number): number {
-  saltedInto(state.orderKey, state.tables.coupons.salt, ordinal, key)
+  saltedInto(state, state.orderKey, ordinal, key)
   return state.tables.claims.get(key.k0, key.k1, key.k2, key.k3)
 }
 
@@ -44,22 +47,26 @@ export function isEndless(state: ShardState, head: number): boolean {
 export function prepareBranch(state: ShardState, event: BranchPrepared, seq: number): void {
   const txn = event.txn.seq === 0 ? { shard: event.txn.shard, seq } : event.txn
   const { holds } = state.tables
-  let head: number
-  if (event.reservationTxnSeq === 0) {
-    head = takeBranch(state, event, txn, seq)
-  } else {
+  let head = -1
+  if (event.reservationTxnSeq !== 0) {
     head = rowOfBranch(state, { shard: txn.shard, seq: event.reservationTxnSeq })
     assert(head >= 0 && holds.claimSeq.get(head) === 0, 'a reservation is redeemed that is not open')
     retime(state, head, NEVER_MS)
+    raiseAmounts(state, head, event.amounts)
+  } else if (event.ordinals.length > 0) {
+    head = takeBranch(state, event, txn, seq)
   }
-  holds.claimSeq.set(head, txn.seq)
-  if (event.order !== null) setClaims(state, head)
-  state.undecided.set(txnKey(txn), { txn, head, shards: event.shards })
+  if (head >= 0) {
+    holds.claimSeq.set(head, txn.seq)
+    if (event.order !== null) setClaims(state, head)
+  }
+  const days = countPending(state, event.days ?? [])
+  state.undecided.set(txnKey(txn), { txn, head, shards: event.shards, days })
 }
 
 function takeBranch(state: ShardState, event: BranchPrepared, txn: TxnId, seq: number): number {
   const { holds, open, branches } = state.tables
-  const head = takeHolds(state, event.ordinals, seq, NEVER_MS)
+  const head = takeHolds(state, event.ordinals, seq, NEVER_MS, event.amounts)
   state.expiries = holds.byShard.insert(state.expiries, head)
   holds.txnShard.set(head, txn.shard)
   holds.txnSeq.set(head, txn.seq)
@@ -74,9 +81,10 @@ function takeBranch(state: ShardState, event: BranchPrepared, txn: TxnId, seq: n
 
 /** The transaction is over: what it took goes back, or the reservation stands as before. */
 export function abortBranch(state: ShardState, txn: TxnId): Undecided {
-  const undecided = takeUndecided(state, txn)
+  const undecided = takeUndecided(state, txn, true)
   const { head } = undecided
   const { holds } = state.tables
+  if (head < 0) return undecided
   if (holds.txnSeq.get(head) === txn.seq) {
     closeBranch(state, head)
   } else {
@@ -90,12 +98,22 @@ export function abortBranch(state: ShardState, txn: TxnId): Undecided {
 export function reserveBranch(state: ShardState, txn: TxnId, expiresAtMs: number): void {
   const { head } = takeUndecided(state, txn)
   const { holds } = state.tables
+  if (head < 0) return
   holds.claimSeq.set(head, 0)
   holds.untilMs.set(head, expiresAtMs)
 }
 
-/** On the coordinator: what was taken is a reservation now, and runs out by this shard's clock. */
-export function openStack(state: ShardState, event: Reserved, txnSeq: number, seq: number, timeMs: number): void {
+/**
+ * On the coordinator: what was taken is a reservation now, and runs out by this shard's clock. The shards that prepared, for
+ * they are to be told. Where all its capacity is here, it is from now on like any other of this shard.
+ */
+export function openStack(
+  state: ShardState,
+  event: Reserved,
+  txnSeq: number,
+  seq: number,
+  timeMs: number,
+): readonly number[] {
   const { head, shards } = takeUndecided(state, { shard: state.shard, seq: txnSeq })
   const { holds, open } = state.tables
   state.hashSeq(txnSeq, key)
@@ -104,14 +122,37 @@ export function openStack(state: ShardState, event: Reserved, txnSeq: number, se
   holds.claimSeq.set(head, 0)
   beginReservation(state, head, event, seq, timeMs)
   retime(state, head, event.expiresAtMs)
-  state.stacks.set(seq, { txnSeq, shards })
+  if (event.stack !== null) state.stacks.set(seq, { txnSeq, shards: shardsBeside(event.stack, state.shard) })
+  return shards
+}
+
+/** The other shards that keep capacity for a stack, ascending. */
+export function shardsBeside({ coupons, campaigns }: Stack, own: number): number[] {
+  const shards = new Set<number>()
+  for (const { shard } of coupons) shards.add(shard)
+  for (const { shard } of campaigns ?? []) shards.add(shard)
+  shards.delete(own)
+  return [...shards].sort((a, b) => a - b)
+}
+
+/** What is closed of an open reservation, where its capacity was taken by a transaction. */
+export function forgetBranchOf(state: ShardState, head: number): void {
+  if (head >= 0 && state.tables.holds.txnShard.get(head) >= 0) forgetBranch(state, head)
+}
+
+/** Whether the first hold of a reservation is that of one that is stacked, or about to be. */
+export function isStacked(state: ShardState, head: number): boolean {
+  const { holds } = state.tables
+  const shard = holds.txnShard.get(head)
+  if (shard < 0) return false
+  return shard !== state.shard || holds.claimSeq.get(head) !== 0 || state.stacks.has(holds.seq.get(head))
 }
 
 /** The capacity that a transaction took, or kept of a reservation, is given back in order to be used. */
 export function useBranch(state: ShardState, txn: TxnId): Undecided {
   const undecided = takeUndecided(state, txn)
   const { head } = undecided
-  closeBranch(state, head)
+  if (head >= 0) closeBranch(state, head)
   return undecided
 }
 
@@ -133,7 +174,7 @@ export function closeBranch(state: ShardState, head: number): void {
 }
 
 /** The name of the transaction stands for nothing any more. */
-export function forgetBranch(state: ShardState, head: number): void {
+function forgetBranch(state: ShardState, head: number): void {
   const { holds, branches } = state.tables
   state.hashTxn(holds.txnShard.get(head), holds.txnSeq.get(head), key)
   branches.remove(key.k0, key.k1, key.k2, key.k3)
@@ -155,32 +196,36 @@ export function retime(state: ShardState, head: number, expiresAtMs: number): vo
   state.expiries = holds.byShard.insert(state.expiries, head)
 }
 
-function takeUndecided(state: ShardState, txn: TxnId): Undecided {
+function takeUndecided(state: ShardState, txn: TxnId, isAborted = false): Undecided {
   const number = txnKey(txn)
   const undecided = state.undecided.get(number)
   assert(undecided !== undefined, `shard ${state.shard} has not prepared ${txn.shard}:${txn.seq}`)
   state.undecided.delete(number)
-  dropClaims(state, undecided.head)
+  settlePending(state, undecided.days, isAborted)
+  if (undecided.head >= 0) dropClaims(state, undecided.head)
   return undecided
 }
 
 function setClaims(state: ShardState, head: number): void {
-  const { holds, claims, coupons } = state.tables
+  const { holds, claims } = state.tables
   holds.hasClaim.set(head, 1)
   setWords(holds.claimKey, head, state.orderKey)
   for (let row = head; row >= 0; row = holds.nextHold.get(row)) {
-    saltedInto(state.orderKey, coupons.salt, holds.ordinal.get(row), key)
+    // An order redeems coupons; two of its calls may have coupons of one campaign.
+    if (isCampaign(holds.ordinal.get(row))) continue
+    saltedInto(state, state.orderKey, holds.ordinal.get(row), key)
     claims.set(key.k0, key.k1, key.k2, key.k3, head)
   }
 }
 
 function dropClaims(state: ShardState, head: number): void {
-  const { holds, claims, coupons } = state.tables
+  const { holds, claims } = state.tables
   if (holds.hasClaim.get(head) === 0) return
   holds.hasClaim.set(head, 0)
   getWords(holds.claimKey, head, claimKey)
   for (let row = head; row >= 0; row = holds.nextHold.get(row)) {
-    saltedInto(claimKey, coupons.salt, holds.ordinal.get(row), key)
+    if (isCampaign(holds.ordinal.get(row))) continue
+    saltedInto(state, claimKey, holds.ordinal.get(row), key)
     claims.remove(key.k0, key.k1, key.k2, key.k3)
   }
 }

@@ -51,14 +51,15 @@ export function combineQuotes(quotes: readonly Quote[], cart: Cart | null): Comb
 }
 
 function refusalBesideOthers(quote: Quote, codes: number): RefusalCode | null {
-  const excluded = codes > 1 && quote.rules !== null && quote.rules.offer.stacking === 'EXCLUSIVE'
+  const excluded = codes > 1 && quote.rules?.offer?.stacking === 'EXCLUSIVE'
   if (!excluded) return quote.refusal
   return quote.refusal !== null && REFUSALS[quote.refusal].rank < STACKING_RANK ? quote.refusal : 'NOT_STACKABLE'
 }
 
 function offerOf(quote: Quote | undefined): Offer {
-  assert(quote !== undefined && quote.rules !== null, 'an applicable coupon without an offer')
-  return quote.rules.offer
+  const offer = quote?.rules?.offer ?? null
+  assert(offer !== null, 'an applicable coupon without an offer')
+  return offer
 }
 
 /** Index of the verdict that answers for all: the first failing check over all codes; -1 when none failed. */

@@ -5,16 +5,20 @@
  * Everything here may be told twice. What is known already changes nothing and is said again.
  */
 import type { CouponRef } from '../../protocol/commands.ts'
-import { EVENT, type Event } from '../../protocol/events.ts'
+import { type BranchPrepared, EVENT, type Event } from '../../protocol/events.ts'
 import { type AskQuotes, MESSAGE, type Prepare, type PrepareResult, type Settlement } from '../../protocol/messages.ts'
+import { isCampaign } from '../../protocol/ordinals.ts'
 import type { Quote } from '../../protocol/outcomes.ts'
+import { fitsHeld } from './branch-amounts.ts'
+import { amountsForBudgets, budgetLeftAt, campaignTakes } from './budgets.ts'
 import { rowOfBranch } from './branches.ts'
 import { isOrderClaimed, orderAlreadyRedeemed } from './decide-checkout.ts'
-import { resolve } from './decision.ts'
-import { type Asker, hangsOnOthers, refusalBefore, refusalOfLimits } from './judge.ts'
+import { exists, resolve } from './decision.ts'
+import { dayVerdicts, daysOfBranch, ofSameDay } from './daily.ts'
+import { type Asker, hangsOnOthers, refusalBefore, refusalOfLimits, refusalOfUses } from './judge.ts'
 import { UNDECIDED_MAX } from './limits.ts'
 import { releasesInTheWay } from './overdue.ts'
-import { NO_SUCH_COUPON, quoteFor, quoteOf } from './quote.ts'
+import { NO_SUCH_COUPON, ofSameCampaign, quoteFor, quoteOf } from './quote.ts'
 import { isBranchReversed, isReversed, redemptionOfOrder } from './retry.ts'
 import { type History, type ShardState, txnKey } from './state.ts'
 
@@ -29,23 +33,40 @@ export interface BranchQuotes {
 export function decideQuotes(state: ShardState, ask: AskQuotes, nowMs: number, history: History): BranchQuotes {
   if (ask.user !== null) state.hashUser(ask.user, state.userKey)
   if (ask.order !== null) state.hashOrder(ask.order, state.orderKey)
-  const ordinals = ask.coupons.map((ref: CouponRef) => resolve(state, ref))
+  const ordinals = ask.coupons.map((ref: CouponRef) => resolveLimit(state, ref))
   const asker: Asker = { user: ask.user, cart: ask.cart, nowMs }
-  const quotes = ordinals.map((ordinal): Quote => {
+  const quotes = ordinals.map((ordinal, i): Quote => {
     if (ordinal < 0) return NO_SUCH_COUPON
-    const ofOrder = ask.order === null ? null : quoteOfOrder(state, ordinal, asker, history)
+    const ofOrder = ask.order === null || isCampaign(ordinal) ? null : quoteOfOrder(state, ordinal, asker, history)
     if (ofOrder !== null) return ofOrder
-    if (ask.checks === 'ALL') return quoteOf(state, ordinal, asker)
-    return quoteFor(state, ordinal, asker, ask.checks === 'NONE' ? null : refusalOfLimits(state, ordinal, asker))
+    const elsewhere = ask.before[i] ?? 0
+    const before = elsewhere + ofSameCampaign(state, ordinals, i)
+    if (ask.checks === 'ALL') {
+      return quoteOf(state, ordinal, asker, before, elsewhere + ofSameDay(state, ordinals, i, nowMs))
+    }
+    return quoteFor(state, ordinal, asker, ask.checks === 'NONE' ? null : refusalOfUses(state, ordinal, asker, before))
   })
-  const known = ordinals.filter((ordinal) => ordinal >= 0)
+  const days = dayVerdicts(state, ask.days)
+  for (const { isBeyond } of days) quotes.push(isBeyond ? DAY_IS_FULL : DAY_IS_FREE)
+  const known = ordinals.filter((ordinal) => ordinal >= 0 && !isCampaign(ordinal))
   const isOrderInDoubt = ask.order !== null && isOrderClaimed(state, known) && orderAlreadyRedeemed(state, known) === 0
   const hangs =
     isOrderInDoubt ||
+    days.some(({ isInDoubt }) => isInDoubt) ||
     quotes.some(
       ({ ordinal, refusal }) => refusal !== null && ordinal >= 0 && hangsOnOthers(state, ordinal, refusal, nowMs),
     )
   return { quotes, hangs, isOrderInDoubt }
+}
+
+/** Quotes of coupons of the user's day. */
+const DAY_IS_FREE: Quote = { ordinal: -1, refusal: null, detail: '', retryAfterMs: 0, rules: null }
+const DAY_IS_FULL: Quote = { ...DAY_IS_FREE, refusal: 'DAILY_LIMIT_REACHED' }
+
+/** A coupon, or a campaign whose coupon lives on another shard; -1: neither. */
+function resolveLimit(state: ShardState, ref: CouponRef): number {
+  if (ref.code === null && isCampaign(ref.ordinal)) return exists(state, ref.ordinal) ? ref.ordinal : -1
+  return resolve(state, ref)
 }
 
 /** Of an order that is new to the coordinator: what it redeemed here can only have been another set of codes. */
@@ -82,7 +103,9 @@ export function decidePrepare(state: ShardState, ask: Prepare, nowMs: number): P
   const txn = { shard: ask.from, seq: ask.txnSeq }
   const before = state.undecided.get(txnKey(txn))
   if (before !== undefined) {
-    return { events: [], result: 'PREPARED', heldSeq: state.tables.holds.seq.get(before.head), hangs: false }
+    // Where only a day is counted nobody asks for its sequence.
+    const heldSeq = before.head < 0 ? state.seq : state.tables.holds.seq.get(before.head)
+    return { events: [], result: 'PREPARED', heldSeq, hangs: false }
   }
   const reserved = rowOfBranch(state, txn)
   if (reserved >= 0)
@@ -97,8 +120,21 @@ export function decidePrepare(state: ShardState, ask: Prepare, nowMs: number): P
   const fault = ask.reservationTxnSeq === 0 ? faultOfTaking(state, ask, nowMs) : faultOfKeeping(state, ask)
   if (fault !== null) return fault
   const { ordinals, user, order, reservationTxnSeq } = ask
-  const events = reservationTxnSeq === 0 ? releasesInTheWay(state, ordinals, nowMs) : []
-  events.push({ type: EVENT.BRANCH_PREPARED, txn, ordinals, user, order, reservationTxnSeq, shards: [] })
+  const takes = reservationTxnSeq === 0 && !ask.late
+  const days = takes ? daysOfBranch(state, ordinals, ask.days, nowMs) : []
+  const amounts = amountsForBudgets(state, ordinals, ask.amounts)
+  const events = reservationTxnSeq === 0 ? releasesInTheWay(state, ordinals, nowMs, amounts) : []
+  const event: BranchPrepared = {
+    type: EVENT.BRANCH_PREPARED,
+    txn,
+    ordinals,
+    user,
+    order,
+    reservationTxnSeq,
+    shards: [],
+    amounts,
+  }
+  events.push(days.length === 0 ? event : { ...event, days })
   return { events, result: 'PREPARED', heldSeq: 0, hangs: false }
 }
 
@@ -106,20 +142,30 @@ export function decidePrepare(state: ShardState, ask: Prepare, nowMs: number): P
 function faultOfTaking(state: ShardState, ask: Prepare, nowMs: number): PrepareDecision | null {
   const asker: Asker = { user: ask.user, cart: null, nowMs }
   for (const [i, ordinal] of ask.ordinals.entries()) {
-    if (ordinal >= state.couponCount) return REFUSED
-    if (!ask.late && state.tables.coupons.version.get(ordinal) !== ask.versions[i]) return STALE
-    const before = ask.late ? null : refusalBefore(state, ordinal, asker)
-    const refusal = before ?? refusalOfLimits(state, ordinal, asker)
+    if (!exists(state, ordinal)) return REFUSED
+    if (!ask.late && state.rulesVersion(ordinal) !== ask.versions[i]) return STALE
+    const before = ofSameCampaign(state, ask.ordinals, i)
+    const dayBefore = ofSameDay(state, ask.ordinals, i, nowMs)
+    const refusal = ask.late
+      ? refusalOfUses(state, ordinal, asker, before)
+      : (refusalBefore(state, ordinal, asker) ?? refusalOfLimits(state, ordinal, asker, before, dayBefore))
     if (refusal !== null) return hangsOnOthers(state, ordinal, refusal, nowMs) ? WAITING : REFUSED
   }
-  return null
+  for (const { ordinal, amountMinor } of campaignTakes(state, ask.ordinals, ask.amounts)) {
+    if (budgetLeftAt(state, ordinal, nowMs) >= amountMinor) continue
+    return hangsOnOthers(state, ordinal, 'BUDGET_EXHAUSTED', nowMs) ? WAITING : REFUSED
+  }
+  const fullDay = dayVerdicts(state, ask.days).find(({ isBeyond }) => isBeyond)
+  if (fullDay === undefined) return null
+  return fullDay.isInDoubt ? WAITING : REFUSED
 }
 
 /** null: the reservation's branch is here and free. One that is undecided still has its commit on the way. */
 function faultOfKeeping(state: ShardState, ask: Prepare): PrepareDecision | null {
   const head = rowOfBranch(state, { shard: ask.from, seq: ask.reservationTxnSeq })
   if (head < 0) return REFUSED
-  return state.tables.holds.claimSeq.get(head) === 0 ? null : WAITING
+  if (state.tables.holds.claimSeq.get(head) !== 0) return WAITING
+  return fitsHeld(state, head, amountsForBudgets(state, ask.ordinals, ask.amounts)) ? null : REFUSED
 }
 
 /** What the coordinator's decision makes this shard log; null: not yet, an earlier word of it has to come first. */
@@ -156,8 +202,8 @@ export function decideSettlement(state: ShardState, told: Settlement): readonly 
       if (isUndecided) return null
       const redemption = { shard: told.from, seq: told.redemptionSeq }
       if (isBranchReversed(state, redemption)) return []
-      const { heldSeq, ordinals, user, reason, returnUse } = told
-      return [{ type: EVENT.BRANCH_REVERSED, redemption, heldSeq, ordinals, user, reason, returnUse }]
+      const { heldSeq, ordinals, user, reason, returnUse, amounts } = told
+      return [{ type: EVENT.BRANCH_REVERSED, redemption, heldSeq, ordinals, user, reason, returnUse, amounts }]
     }
   }
 }

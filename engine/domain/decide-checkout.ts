@@ -12,34 +12,46 @@ import { EVENT, type Redeemed, type Stack } from '../../protocol/events.ts'
 import { OUTCOME, type Quote, type Verdict } from '../../protocol/outcomes.ts'
 import type { PriceFact } from '../../protocol/price.ts'
 import type { Cart } from './cart.ts'
-import { rowOfClaim } from './branches.ts'
+import { isStacked, rowOfClaim } from './branches.ts'
+import { fitsBudget, withinBudgets } from './budgets.ts'
 import { type Combination, combineQuotes, decisiveVerdict } from './combine.ts'
-import { answered, decided, type Decision, LAST_EVENT, refused, resolve } from './decision.ts'
+import { answered, decided, type Decision, HAND_OVER, LAST_EVENT, refused, resolve } from './decision.ts'
+import { daysCounted, isDayAway } from './daily.ts'
 import { isSamePrice, keepsPrice, reservedPrice } from './held-price.ts'
 import { type Asker, hangsOnOthers, refusalBefore, refusalOfLimits } from './judge.ts'
 import {
   ANY_ORDER,
+  heldAmountsOf,
   openReservationForRedemption,
   openReservationOf,
   ordinalsOf,
   SAME_ORDER,
 } from './open-reservation.ts'
-import { releasesInTheWay } from './overdue.ts'
+import { releasesForBudgets, releasesInTheWay } from './overdue.ts'
 import { priceFact } from './price-fact.ts'
 import { heldQuotes, quoteFor, quotesOf } from './quote.ts'
 import { isReversed, judgeRetry, redemptionOfOrder, refusedForOrder } from './retry.ts'
 import type { History, ShardState } from './state.ts'
+
+/** A campaign, or the user's day, is kept by another shard. */
+const HANDED_OVER: Decision = answered({ type: HAND_OVER })
 
 export function decideCheckout(state: ShardState, command: CheckoutCommand, nowMs: number, history: History): Decision {
   const ordinals = command.coupons.map((ref) => resolve(state, ref))
   if (command.user !== null) state.hashUser(command.user, state.userKey)
   if (command.order !== null) state.hashOrder(command.order, state.orderKey)
   const asker: Asker = { user: command.user, cart: command.cart, nowMs }
+  if (ordinals.some((ordinal) => ordinal >= 0 && state.isAway(ordinal))) return HANDED_OVER
   switch (command.type) {
     case COMMAND.VALIDATE: {
+      const head = openHead(state, ordinals, asker)
+      if (head < 0 && command.user !== null && isDayAway(state, ordinals, command.user)) return HANDED_OVER
       const quotes = quotesOf(state, ordinals, asker)
-      const held = holdsThese(state, ordinals, asker) ? heldQuotes(quotes, command.cart) : quotes
-      const { verdicts, price } = combineQuotes(held, command.cart)
+      const combination = combineQuotes(head < 0 ? quotes : heldQuotes(quotes, command.cart), command.cart)
+      const { verdicts, price } =
+        head < 0
+          ? withinBudgets(state, combination, ordinals, nowMs)
+          : withinBudget(state, combination, ordinals, head, nowMs)
       return answered({ type: OUTCOME.VALIDATED, verdicts, price })
     }
     case COMMAND.RESERVE:
@@ -64,12 +76,14 @@ function decideReserve(
   if (earlier !== 0) return refuseRedeemedOrder(state, history, ordinals, earlier)
   const orders = order === null ? ANY_ORDER : SAME_ORDER
   const head = openReservationOf(state, ordinals, orders, asker.nowMs, isLocal(state))
-  if (head >= 0) return decideReserveAgain(state, head, ordinals, cart, history)
+  if (head >= 0) return decideReserveAgain(state, head, ordinals, cart, asker.nowMs, history)
+  if (isDayAway(state, ordinals, user)) return HANDED_OVER
   const quotes = quotesOf(state, ordinals, asker)
-  const combination = combineQuotes(quotes, cart)
+  const combination = withinBudgets(state, combineQuotes(quotes, cart), ordinals, asker.nowMs)
   if (decisiveVerdict(combination.verdicts) >= 0) return refuseQuotes(state, quotes, combination, asker.nowMs)
   const expiresAtMs = boundedExpiry(state, ordinals, asker.nowMs + command.ttlSeconds * 1000)
-  const events = releasesInTheWay(state, ordinals, asker.nowMs)
+  const events = releasesInTheWay(state, ordinals, asker.nowMs, combination.price?.amounts)
+  events.push(...daysCounted(state, ordinals, user, asker.nowMs))
   events.push({ type: EVENT.RESERVED, ordinals, user, order, expiresAtMs, price: combination.price, stack: null })
   return decided(events, { type: OUTCOME.RESERVATION, seq: LAST_EVENT, again: false })
 }
@@ -92,6 +106,7 @@ function decideReserveAgain(
   head: number,
   asked: readonly number[],
   cart: Cart | null,
+  nowMs: number,
   history: History,
 ): Decision {
   const reservationSeq = state.tables.holds.seq.get(head)
@@ -102,11 +117,13 @@ function decideReserveAgain(
   if (reserved !== null && keepsPrice(state, head, reserved, cart, updatesOf(state, ordinals), history)) {
     return answered(shown)
   }
-  const combination = priceHeld(state, ordinals, cart)
+  const combination = withinBudget(state, priceHeld(state, ordinals, cart), ordinals, head, nowMs)
   const { price } = combination
   if (price === null) return refuseVerdicts(inOrderOf(asked, combination))
   if (reserved !== null && isSamePrice(reserved, price)) return answered(shown)
-  return decided([{ type: EVENT.RESERVATION_REPRICED, reservationSeq, ordinals, price }], shown)
+  const events = releasesForBudgets(state, ordinals, price.amounts, heldAmountsOf(state, head), nowMs)
+  events.push({ type: EVENT.RESERVATION_REPRICED, reservationSeq, ordinals, price })
+  return decided(events, shown)
 }
 
 function decideRedeem(
@@ -123,16 +140,18 @@ function decideRedeem(
   const earlier = orderAlreadyRedeemed(state, ordinals)
   if (earlier !== 0) return judgeRetry(state, history, earlier, user, ordinals, null, cart)
   const head = openReservationForRedemption(state, ordinals, asker.nowMs, isLocal(state))
-  if (head >= 0) return decideRedeemHeld(state, head, ordinals, user, order, cart, history)
+  if (head >= 0) return decideRedeemHeld(state, head, ordinals, user, order, cart, asker.nowMs, history)
   if (cart === null) return refused('INVALID_REQUEST', 'orderTotal is needed: this user has no lock on the coupon')
+  if (isDayAway(state, ordinals, user)) return HANDED_OVER
   let price = ordinals.length === 1 ? priceOfOnly(state, ordinals[0] as number, cart, asker) : null
   if (price === null) {
     const quotes = quotesOf(state, ordinals, asker)
-    const combination = combineQuotes(quotes, cart)
+    const combination = withinBudgets(state, combineQuotes(quotes, cart), ordinals, asker.nowMs)
     if (combination.price === null) return refuseQuotes(state, quotes, combination, asker.nowMs)
     price = combination.price
   }
-  const events = releasesInTheWay(state, ordinals, asker.nowMs)
+  const events = releasesInTheWay(state, ordinals, asker.nowMs, price.amounts)
+  events.push(...daysCounted(state, ordinals, user, asker.nowMs))
   events.push(redeemed(0, false, ordinals, user, order, price, null))
   return decided(events, { type: OUTCOME.REDEMPTION, seq: LAST_EVENT, replayed: false })
 }
@@ -140,7 +159,12 @@ function decideRedeem(
 /** The price under the only code of a call, without the papers that several need; null: something is in the way. */
 function priceOfOnly(state: ShardState, ordinal: number, cart: Cart, asker: Asker): PriceFact | null {
   if (refusalBefore(state, ordinal, asker) !== null || refusalOfLimits(state, ordinal, asker) !== null) return null
-  return priceFact(cart, [state.definition(ordinal).offer])
+  const offer = state.offer(ordinal)
+  assert(offer !== null, 'a coupon whose campaign lives elsewhere is judged alone')
+  const price = priceFact(cart, [offer])
+  const campaign = state.campaignOf(ordinal)
+  if (campaign < 0) return price
+  return fitsBudget(state, campaign, price.amounts[0] as number, asker.nowMs) ? price : null
 }
 
 /**
@@ -154,6 +178,7 @@ export function decideRedeemHeld(
   user: Bytes,
   order: Bytes,
   cart: Cart | null,
+  nowMs: number,
   history: History,
 ): Decision {
   const ordinals = ordinalsOf(state, head)
@@ -161,17 +186,16 @@ export function decideRedeemHeld(
   const reserved = reservedPrice(state, head, history)
   let price = reserved
   if (cart !== null) {
-    const combination = priceHeld(state, ordinals, cart)
-    if (combination.price === null) return refuseVerdicts(inOrderOf(asked, combination))
+    const priced = priceHeld(state, ordinals, cart)
     const isKept = reserved !== null && keepsPrice(state, head, reserved, cart, updatesOf(state, ordinals), history)
+    const combination = isKept ? priced : withinBudget(state, priced, ordinals, head, nowMs)
+    if (combination.price === null) return refuseVerdicts(inOrderOf(asked, combination))
     price = isKept ? reserved : combination.price
   }
   if (price === null) return refused('INVALID_REQUEST', 'a cart is needed: the reservation was made without one')
-  return decided([redeemed(reservationSeq, false, ordinals, user, order, price, null)], {
-    type: OUTCOME.REDEMPTION,
-    seq: LAST_EVENT,
-    replayed: false,
-  })
+  const events = releasesForBudgets(state, ordinals, price.amounts, heldAmountsOf(state, head), nowMs)
+  events.push(redeemed(reservationSeq, false, ordinals, user, order, price, null))
+  return decided(events, { type: OUTCOME.REDEMPTION, seq: LAST_EVENT, replayed: false })
 }
 
 export function redeemed(
@@ -205,11 +229,11 @@ export function beingRedeemed(): Decision {
 
 /** A reservation of coupons of this shard alone: others are not for a call that names these alone. */
 function isLocal(state: ShardState): (head: number) => boolean {
-  return (head) => state.tables.holds.txnShard.get(head) < 0
+  return (head) => !isStacked(state, head)
 }
 
 function updatesOf(state: ShardState, ordinals: readonly number[]): number[] {
-  return ordinals.map((ordinal) => state.tables.coupons.updatedAtMs.get(ordinal))
+  return ordinals.map((ordinal) => state.rulesChangedAtMs(ordinal))
 }
 
 /** Sequence of the redemption by the order in hand of any of these coupons; 0: none. */
@@ -221,9 +245,9 @@ export function orderAlreadyRedeemed(state: ShardState, ordinals: readonly numbe
   return 0
 }
 
-/** Whether the capacity is there already, as far as a call without an order can tell. */
-function holdsThese(state: ShardState, ordinals: readonly number[], asker: Asker): boolean {
-  return asker.user !== null && openReservationOf(state, ordinals, ANY_ORDER, asker.nowMs, isLocal(state)) >= 0
+/** The reservation that has the capacity already, as far as a call without an order can tell, or -1. */
+function openHead(state: ShardState, ordinals: readonly number[], asker: Asker): number {
+  return asker.user === null ? -1 : openReservationOf(state, ordinals, ANY_ORDER, asker.nowMs, isLocal(state))
 }
 
 /** The price of a cart on coupons whose capacity is already held: only the cart and the combination are judged. */
@@ -231,6 +255,17 @@ function priceHeld(state: ShardState, ordinals: readonly number[], cart: Cart): 
   const asker: Asker = { user: null, cart, nowMs: state.timeMs }
   const quotes = ordinals.map((ordinal) => quoteFor(state, ordinal, asker, null))
   return combineQuotes(heldQuotes(quotes, cart), cart)
+}
+
+/** What an open reservation would take more of a budget than it holds has to be there. */
+function withinBudget(
+  state: ShardState,
+  combination: Combination,
+  ordinals: readonly number[],
+  head: number,
+  nowMs: number,
+): Combination {
+  return withinBudgets(state, combination, ordinals, nowMs, heldAmountsOf(state, head))
 }
 
 /** The same verdicts for the same coupons, as another call named them. */
@@ -266,7 +301,7 @@ export function refuseVerdicts(combination: Combination, quotes: readonly Quote[
 function boundedExpiry(state: ShardState, ordinals: readonly number[], wantedMs: number): number {
   let expiresAtMs = wantedMs
   for (const ordinal of ordinals) {
-    const { validUntilMs } = state.definition(ordinal)
+    const validUntilMs = state.endsAtMs(ordinal)
     if (validUntilMs !== null && validUntilMs < expiresAtMs) expiresAtMs = validUntilMs
   }
   return expiresAtMs

@@ -7,14 +7,15 @@ import { assert } from '../../protocol/assert.ts'
 import { bytesOf } from '../../protocol/bytes.ts'
 import type { ChangeCoupon, CreateCoupon, SwitchCoupon } from '../../protocol/commands.ts'
 import type { CouponDefinition } from '../../protocol/coupon.ts'
-import { EVENT, type Event } from '../../protocol/events.ts'
+import { EVENT, type Event, type ImportedRow } from '../../protocol/events.ts'
 import { OUTCOME } from '../../protocol/outcomes.ts'
 import { isEndless } from './branches.ts'
 import { answered, decided, type Decision, refused, resolve } from './decision.ts'
 import { reservedAt } from './holds.ts'
-import type { ShardState } from './state.ts'
+import type { Limits, ShardState } from './state.ts'
 
 const NOT_FOUND: Decision = refused('COUPON_NOT_FOUND', 'there is no such coupon')
+export const NO_CAMPAIGN: Decision = refused('CAMPAIGN_NOT_FOUND', 'there is no such campaign')
 
 export function decideCreate(state: ShardState, command: CreateCoupon): Decision {
   const { definition, by } = command
@@ -22,8 +23,17 @@ export function decideCreate(state: ShardState, command: CreateCoupon): Decision
   if (state.tables.codes.get(code.buf, code.start, code.end) >= 0) {
     return refused('CODE_TAKEN', `the code ${definition.code} exists already`)
   }
+  if (lacksCampaign(state, definition)) return NO_CAMPAIGN
   const ordinal = state.couponCount
-  return decided([{ type: EVENT.COUPON_CREATED, ordinal, by, definition }], { type: OUTCOME.COUPON, ordinal })
+  return decided([{ type: EVENT.COUPON_CREATED, ordinal, by, definition, imported: null }], {
+    type: OUTCOME.COUPON,
+    ordinal,
+  })
+}
+
+/** Whether a coupon would belong to a campaign of this shard that does not exist. Whether one elsewhere does, that one knows. */
+export function lacksCampaign(state: ShardState, { campaign }: CouponDefinition): boolean {
+  return campaign !== null && campaign.shard === state.shard && campaign.index >= state.campaigns.length
 }
 
 export function decideSwitch(state: ShardState, command: SwitchCoupon): Decision {
@@ -77,6 +87,20 @@ function limitFault(state: ShardState, ordinal: number, definition: CouponDefini
     : null
 }
 
+/** The same change as a PATCH, by a row of an import. */
+export function decideImportedChange(
+  state: ShardState,
+  ordinal: number,
+  definition: CouponDefinition,
+  by: string | null,
+  row: ImportedRow,
+  nowMs: number,
+): Decision {
+  const fault = revivalFault(state, ordinal, definition, nowMs) ?? limitFault(state, ordinal, definition, nowMs)
+  if (fault !== null) return refused('INVALID_TRANSITION', fault)
+  return changed(state, { by, change: 'PATCHED', reason: null }, ordinal, definition, nowMs, row)
+}
+
 function decideExtend(state: ShardState, command: ChangeCoupon, ordinal: number, nowMs: number): Decision {
   const present = state.definition(ordinal)
   const { validUntilMs } = command
@@ -114,23 +138,31 @@ function decideExpire(state: ShardState, command: ChangeCoupon, ordinal: number,
  */
 function changed(
   state: ShardState,
-  command: ChangeCoupon,
+  command: Pick<ChangeCoupon, 'by' | 'change' | 'reason'>,
   ordinal: number,
   definition: CouponDefinition,
   nowMs: number,
+  imported: ImportedRow | null = null,
 ): Decision {
   const { by, change, reason } = command
-  const events: Event[] = []
-  for (const row of holdsOn(state, ordinal)) {
-    const event = consequence(state, row, definition, nowMs)
-    if (event !== null) events.push(event)
-  }
-  events.push({ type: EVENT.COUPON_CHANGED, ordinal, by, change, reason, definition })
+  const events = consequencesOf(state, ordinal, definition, nowMs)
+  events.push({ type: EVENT.COUPON_CHANGED, ordinal, by, change, reason, definition, imported })
   return decided(events, { type: OUTCOME.COUPON, ordinal })
 }
 
+/** What becomes of open reservations when their coupon, or campaign, gets these limits. */
+export function consequencesOf(state: ShardState, ordinal: number, limits: Limits, nowMs: number): Event[] {
+  const events = new Map<number, Event>()
+  for (const row of holdsOn(state, ordinal)) {
+    const event = consequence(state, row, limits, nowMs)
+    // A reservation of two coupons of a campaign has two holds on it.
+    if (event !== null) events.set(state.tables.holds.seq.get(row), event)
+  }
+  return [...events.values()]
+}
+
 /** What becomes of the reservation behind a hold when its coupon gets this definition. */
-function consequence(state: ShardState, row: number, definition: CouponDefinition, nowMs: number): Event | null {
+function consequence(state: ShardState, row: number, definition: Limits, nowMs: number): Event | null {
   const { holds, coupons } = state.tables
   const head = holds.head.get(row)
   // What this shard's clock must not let go is brought to an end by whoever may (engine/shard/coordinator.ts).

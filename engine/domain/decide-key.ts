@@ -100,6 +100,10 @@ function shownBy(shows: OperationDone['shows'], number: number, again: boolean):
       return { type: OUTCOME.REDEMPTION, seq: number, replayed: false }
     case 'COUPON':
       return { type: OUTCOME.COUPON, ordinal: number }
+    case 'CAMPAIGN':
+      return { type: OUTCOME.CAMPAIGN, index: number }
+    case 'JOB':
+      return { type: OUTCOME.JOB, seq: number }
   }
 }
 
@@ -118,6 +122,13 @@ export function asOperation(state: ShardState, operation: Bytes, decision: Decis
       return decided([...events, operationDone(operation, 'NOTHING', 0)], answer)
     case OUTCOME.COUPON:
       return decided([...events, operationDone(operation, 'COUPON', answer.ordinal)], answer)
+    case OUTCOME.CAMPAIGN:
+      return decided([...events, operationDone(operation, 'CAMPAIGN', answer.index)], answer)
+    case OUTCOME.JOB: {
+      const seq = answer.seq === LAST_EVENT ? lastSeq : answer.seq
+      return decided([...events, operationDone(operation, 'JOB', seq)], { ...answer, seq })
+    }
+    case OUTCOME.CLAIMED:
     case OUTCOME.RESERVATION: {
       const seq = answer.seq === LAST_EVENT ? lastSeq : answer.seq
       return decided([...events, operationDone(operation, 'RESERVATION', seq, answer.again)], { ...answer, seq })

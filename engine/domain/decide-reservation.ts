@@ -19,11 +19,14 @@ import {
   orderInDoubt,
   redeemed,
 } from './decide-checkout.ts'
-import { isUndecided } from './branches.ts'
+import { isUndecided, shardsBeside } from './branches.ts'
 import { answered, decided, type Decision, HAND_OVER, LAST_EVENT, refused } from './decision.ts'
-import { type Asker, refusalDetail, refusalOfLimits, retryAfterMs } from './judge.ts'
+import { type Asker, lockWaitMs, refusalDetail, refusalOfUses } from './judge.ts'
 import { RESERVATION_MAX_MS } from './limits.ts'
+import { amountsForBudgets, fitsBudget } from './budgets.ts'
 import { priceAt } from './held-price.ts'
+import { partOfShard } from './price-fact.ts'
+import { ofSameCampaign } from './quote.ts'
 import { releaseOf, releasesBeforeLate } from './overdue.ts'
 import { judgeRetry, reversalOf } from './retry.ts'
 import { type Standing, standingOf } from './standing.ts'
@@ -63,7 +66,7 @@ export function decideRedeemReservation(
   }
   if (standing.status === 'RESERVED') {
     if (stack !== null) return HANDED_OVER
-    return decideRedeemHeld(state, standing.head, ordinals, user, order, cart, history)
+    return decideRedeemHeld(state, standing.head, ordinals, user, order, cart, nowMs, history)
   }
   if (!command.allowLate)
     return refused('RESERVATION_EXPIRED', 'the reservation has run out; allowLate may still redeem it')
@@ -94,12 +97,16 @@ function decideRedeemLate(
 ): Decision {
   const { ordinals, user } = standing.begin
   const asker: Asker = { user, cart: null, nowMs }
-  const refusals = ordinals.map((ordinal) => refusalOfLimits(state, ordinal, asker))
+  const refusals = ordinals.map(
+    (ordinal, i) =>
+      refusalOfUses(state, ordinal, asker, ofSameCampaign(state, ordinals, i)) ??
+      budgetRefusal(state, ordinals, i, price, nowMs),
+  )
   const index = firstByRank(refusals)
   const refusal = refusals[index] ?? null
   if (refusal !== null) {
     const ordinal = ordinals[index] as number
-    const waitMs = refusal === 'COUPON_LOCKED' ? retryAfterMs(state, ordinal, nowMs) : 0
+    const waitMs = refusal === 'COUPON_LOCKED' ? lockWaitMs(state, ordinal, nowMs) : 0
     const verdicts = ordinals.map((each, i): Verdict => {
       const its = refusals[i] ?? null
       return its === null
@@ -115,9 +122,26 @@ function decideRedeemLate(
       verdicts,
     })
   }
-  const events = releasesBeforeLate(state, standing.head, command.reservationSeq, ordinals, nowMs)
+  const events = releasesBeforeLate(state, standing.head, command.reservationSeq, ordinals, nowMs, price.amounts)
   events.push(redeemed(command.reservationSeq, true, ordinals, user, command.order, price, null))
   return decided(events, { type: OUTCOME.REDEMPTION, seq: LAST_EVENT, replayed: false })
+}
+
+/** Whether the reserved discount still fits into its campaign's budget. */
+function budgetRefusal(
+  state: ShardState,
+  ordinals: readonly number[],
+  index: number,
+  { amounts }: PriceFact,
+  nowMs: number,
+): 'BUDGET_EXHAUSTED' | null {
+  const campaign = state.campaignOf(ordinals[index] as number)
+  if (campaign < 0) return null
+  let wantedMinor = 0
+  for (let i = 0; i <= index; i++) {
+    if (state.campaignOf(ordinals[i] as number) === campaign) wantedMinor += amounts[i] as number
+  }
+  return fitsBudget(state, campaign, wantedMinor, nowMs) ? null : 'BUDGET_EXHAUSTED'
 }
 
 /** Check by check over all codes, as everywhere. */
@@ -179,7 +203,7 @@ export function decideExtendReservation(
   const presentMs = holds.expiresAtMs.get(standing.head)
   let wantedMs = Math.min(nowMs + command.ttlSeconds * 1000, holds.startedAtMs.get(standing.head) + RESERVATION_MAX_MS)
   for (const ordinal of standing.begin.ordinals) {
-    wantedMs = Math.min(wantedMs, state.definition(ordinal).validUntilMs ?? Number.POSITIVE_INFINITY)
+    wantedMs = Math.min(wantedMs, state.endsAtMs(ordinal) ?? Number.POSITIVE_INFINITY)
   }
   const shown = { type: OUTCOME.RESERVATION, seq: reservationSeq, again: true } as const
   if (wantedMs <= presentMs) return answered(shown)
@@ -194,11 +218,14 @@ export function decideReverse(state: ShardState, command: Reverse, history: Hist
   }
   const shown = { type: OUTCOME.REDEMPTION, seq, replayed: false } as const
   if (reversalOf(state, seq) !== 0) return answered(shown)
-  const { ordinals, user } = past.event
+  const { user } = past.event
   const { reason, returnUse } = command
   const stack = reversedStack(state, past.event.stack)
+  const part = partOfShard(state.shard, past.event)
+  const { ordinals } = part
+  const amounts = amountsForBudgets(state, ordinals, part.amounts)
   return decided(
-    [{ type: EVENT.REDEMPTION_REVERSED, redemptionSeq: seq, ordinals, user, reason, returnUse, stack }],
+    [{ type: EVENT.REDEMPTION_REVERSED, redemptionSeq: seq, ordinals, user, reason, returnUse, amounts, stack }],
     shown,
   )
 }
@@ -207,7 +234,5 @@ function reversedStack(state: ShardState, stack: Stack | null): ReversedStack | 
   if (stack === null) return null
   const own = stack.coupons.find(({ shard }) => shard === state.shard)
   assert(own !== undefined, 'a redemption is coordinated by a shard that has none of its coupons')
-  const shards = new Set(stack.coupons.map(({ shard }) => shard))
-  shards.delete(state.shard)
-  return { heldSeq: own.heldSeq, shards: [...shards].sort((a, b) => a - b) }
+  return { heldSeq: own.heldSeq, shards: shardsBeside(stack, state.shard) }
 }

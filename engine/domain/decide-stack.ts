@@ -18,7 +18,7 @@ import { OUTCOME, type Quote, type QuotedRules, type Verdict } from '../../proto
 import type { PriceFact } from '../../protocol/price.ts'
 import { isUndecided } from './branches.ts'
 import { WITH_OTHER_CODES } from './decide-branch.ts'
-import { combineQuotes, decisiveVerdict } from './combine.ts'
+import { type Combination, combineQuotes, decisiveVerdict } from './combine.ts'
 import {
   beingRedeemed,
   isOrderClaimed,
@@ -27,36 +27,36 @@ import {
   refuseRedeemedOrder,
   refuseVerdicts,
 } from './decide-checkout.ts'
-import { answered, type Decision, refused, resolve } from './decision.ts'
-import { type Asker, hangsOnOthers } from './judge.ts'
+import { answered, type Decision, refused } from './decision.ts'
+import type { Asker } from './judge.ts'
 import { ANY_ORDER, openReservationForRedemption, openReservationOf, SAME_ORDER } from './open-reservation.ts'
-import { heldQuotes, quoteOf } from './quote.ts'
+import { heldQuotes } from './quote.ts'
 import { isSameStack, judgeRetry } from './retry.ts'
 import { type History, type ShardState, txnKey } from './state.ts'
 import { HeldStack } from './held-stack.ts'
-import { fullness, type PlannedCoupon, type StackPlan } from './stack-plan.ts'
+import { fullness, type PlannedCampaign, type PlannedCoupon, type StackPlan } from './stack-plan.ts'
+import { type QuotedCall, quotedCall, type Told, withinQuotedBudgets } from './stack-quotes.ts'
 
-/** `quotes`: one a coupon of the call; what stands for those of this shard is not looked at, they are judged now. */
+/** What was told of this shard is not looked at: its coupons are judged now. */
 export function decideStack(
   state: ShardState,
   command: StackCommand,
-  remote: readonly (Quote | null)[],
+  told: Told,
   nowMs: number,
   history: History,
 ): Decision | StackPlan {
-  const { call } = command
+  const { call, shards } = command
   if (call.user !== null) state.hashUser(call.user, state.userKey)
   if (call.order !== null) state.hashOrder(call.order, state.orderKey)
   const asker: Asker = { user: call.user, cart: call.cart, nowMs }
-  const quotes = command.shards.map((shard, i) =>
-    shard === state.shard ? quoteOf(state, resolve(state, call.coupons[i] as never), asker) : (remote[i] as Quote),
-  )
-  return new StackJudge(state, command, quotes, asker, history).judge()
+  const quoted = quotedCall(state, { shards, coupons: call.coupons }, told, asker)
+  return new StackJudge(state, command, quoted, asker, history).judge()
 }
 
 class StackJudge {
   private readonly state: ShardState
   private readonly command: StackCommand
+  private readonly quoted: QuotedCall
   private readonly quotes: readonly Quote[]
   private readonly asker: Asker
   private readonly history: History
@@ -64,7 +64,9 @@ class StackJudge {
   private readonly ordinals: readonly number[]
   private readonly coupons: readonly PlannedCoupon[]
 
-  constructor(state: ShardState, command: StackCommand, quotes: readonly Quote[], asker: Asker, history: History) {
+  constructor(state: ShardState, command: StackCommand, quoted: QuotedCall, asker: Asker, history: History) {
+    const { quotes } = quoted
+    this.quoted = quoted
     this.state = state
     this.command = command
     this.quotes = quotes
@@ -93,15 +95,16 @@ class StackJudge {
     if (call.cart === null && type === COMMAND.REDEEM) {
       return refused('INVALID_REQUEST', 'a cart is needed: this user has no reservation of these coupons')
     }
-    const combination = combineQuotes(this.quotes, call.cart)
-    if (decisiveVerdict(combination.verdicts) >= 0) return this.refuseQuotes()
+    const combination = withinQuotedBudgets(combineQuotes(this.quotes, call.cart), this.quotes)
+    if (decisiveVerdict(combination.verdicts) >= 0) return this.refuse(combination)
     return this.plan(combination.price)
   }
 
   private validate(): Decision {
     const { user, cart } = this.command.call
     const isHeld = user !== null && this.isKnown() && this.openReservation() >= 0
-    const { verdicts, price } = combineQuotes(isHeld ? heldQuotes(this.quotes, cart) : this.quotes, cart)
+    const combination = combineQuotes(isHeld ? heldQuotes(this.quotes, cart) : this.quotes, cart)
+    const { verdicts, price } = isHeld ? combination : withinQuotedBudgets(combination, this.quotes)
     return answered({ type: OUTCOME.VALIDATED, verdicts, price })
   }
 
@@ -166,6 +169,8 @@ class StackJudge {
     const { state, ordinals } = this
     const { holds } = state.tables
     const others = new Set(this.command.shards)
+    for (const away of this.quoted.away) if (away !== null) others.add(away.shard)
+    if (this.quoted.dayShard >= 0) others.add(this.quoted.dayShard)
     others.delete(state.shard)
     const matches = (head: number): boolean => {
       if (holds.txnShard.get(head) !== state.shard || holds.hasClaim.get(head) !== 0) return false
@@ -181,7 +186,7 @@ class StackJudge {
     const begin = this.history.at(this.state.tables.holds.seq.get(head))?.event
     assert(begin?.type === EVENT.RESERVED && begin.stack !== null, 'a stacked reservation without its event')
     if (isUndecided(this.state, head)) return beingRedeemed()
-    const held = new HeldStack(this.state, head, begin, begin.stack.coupons, this.rulesByCoupon(), this.history)
+    const held = new HeldStack(this.state, head, begin, begin.stack, this.rulesByCoupon(), this.history)
     if (call.type === COMMAND.REDEEM) {
       assert(call.user !== null && call.order !== null, 'a redemption without a user or an order')
       return held.redeem(call.order, call.cart, this.coupons)
@@ -215,16 +220,30 @@ class StackJudge {
       price,
       expiresAtMs,
       coupons: this.coupons,
+      campaigns: this.campaigns(),
+      days: this.quoted.days.map(({ day }) => day),
+      dayShard: this.quoted.dayShard,
     }
   }
 
+  private campaigns(): PlannedCampaign[] {
+    const campaigns: PlannedCampaign[] = []
+    for (const away of this.quoted.away) {
+      if (away === null) continue
+      const { place, shard, ordinal } = away
+      campaigns.push({ place, shard, ordinal, version: this.quoted.campaignVersions[place] as number, heldSeq: 0 })
+    }
+    return campaigns
+  }
+
   private refuseQuotes(): Decision {
-    const combination = combineQuotes(this.quotes, this.command.call.cart)
+    return this.refuse(combineQuotes(this.quotes, this.command.call.cart))
+  }
+
+  private refuse(combination: Combination): Decision {
     const place = decisiveVerdict(combination.verdicts)
-    const { ordinal, refusal } = combination.verdicts[place] as Verdict
-    const isOwn = this.command.shards[place] === this.state.shard
-    const hangs =
-      isOwn && ordinal >= 0 && refusal !== null && hangsOnOthers(this.state, ordinal, refusal, this.asker.nowMs)
-    return refuseVerdicts(combination, this.quotes, hangs)
+    const { refusal } = combination.verdicts[place] as Verdict
+    const isAsQuoted = refusal === this.quotes[place]?.refusal
+    return refuseVerdicts(combination, this.quotes, isAsQuoted && this.quoted.hanging[place] === true)
   }
 }

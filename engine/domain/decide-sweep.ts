@@ -4,6 +4,7 @@
  * tells the readers of the log. It works in slices, so that it never holds up a command for long.
  */
 import { EVENT, type Event } from '../../protocol/events.ts'
+import { campaignOrdinal } from '../../protocol/ordinals.ts'
 import { remembersKeys } from './apply-key.ts'
 import { releaseOf } from './overdue.ts'
 import type { ShardState } from './state.ts'
@@ -30,11 +31,37 @@ export function decideSweep(
     const ended = coupons.edgeAtMs.get(ordinal) === state.definition(ordinal).validUntilMs
     events.push({ type: EVENT.COUPON_WINDOW_PASSED, ordinal, edge: ended ? 'ENDED' : 'STARTED' })
   }
+  events.push(...campaignEdges(state, nowMs), ...batchEdges(state, nowMs))
   const beforeSeq = forgettableSeq(state, forgetBeforeMs)
   if (beforeSeq > state.rememberedFromSeq) events.push({ type: EVENT.ORDERS_FORGOTTEN, beforeSeq })
   const keysBeforeSeq = forgettableKeySeq(state, forgetKeysBeforeMs)
   if (keysBeforeSeq > state.keysRememberedFromSeq) {
     events.push({ type: EVENT.KEYS_FORGOTTEN, beforeSeq: keysBeforeSeq })
+  }
+  return events
+}
+
+/** Campaigns are few. */
+function campaignEdges(state: ShardState, nowMs: number): Event[] {
+  const { coupons } = state.tables
+  const events: Event[] = []
+  let index = coupons.campaignEdges.firstUpTo(state.campaignEdges, nowMs)
+  for (; index >= 0; index = coupons.campaignEdges.nextUpTo(index, nowMs)) {
+    const ordinal = campaignOrdinal(index)
+    const isEnd = coupons.edgeAtMs.get(ordinal) === state.campaign(ordinal).validUntilMs
+    events.push({ type: EVENT.CAMPAIGN_WINDOW_PASSED, index, edge: isEnd ? 'ENDED' : 'STARTED' })
+  }
+  return events
+}
+
+/** So are the jobs that made codes. */
+function batchEdges(state: ShardState, nowMs: number): Event[] {
+  if (state.batchEdgeMs === 0 || state.batchEdgeMs > nowMs) return []
+  const events: Event[] = []
+  for (const { seq: jobSeq, plan, edgeAtMs } of state.jobs.values()) {
+    if (edgeAtMs === 0 || edgeAtMs > nowMs || plan.kind === 'IMPORT') continue
+    const isEnd = edgeAtMs === plan.definition.validUntilMs
+    events.push({ type: EVENT.BATCH_WINDOW_PASSED, jobSeq, edge: isEnd ? 'ENDED' : 'STARTED' })
   }
   return events
 }
@@ -49,6 +76,8 @@ export function sweepIsDue(
   const { holds, coupons } = state.tables
   if (holds.byShard.firstUpTo(state.expiries, nowMs) >= 0) return true
   if (coupons.edges.firstUpTo(state.edges, nowMs) >= 0) return true
+  if (coupons.campaignEdges.firstUpTo(state.campaignEdges, nowMs) >= 0) return true
+  if (state.batchEdgeMs !== 0 && state.batchEdgeMs <= nowMs) return true
   if (forgettableSeq(state, forgetBeforeMs) > state.rememberedFromSeq) return true
   return forgettableKeySeq(state, forgetKeysBeforeMs) > state.keysRememberedFromSeq
 }

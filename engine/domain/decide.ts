@@ -7,9 +7,18 @@
 import { assert } from '../../protocol/assert.ts'
 import { COMMAND, type Command } from '../../protocol/commands.ts'
 import { OUTCOME } from '../../protocol/outcomes.ts'
+import {
+  decideChangeCampaign,
+  decideCreateCampaign,
+  decideGetCampaign,
+  decideSwitchCampaign,
+} from './decide-campaign.ts'
 import { decideChange, decideCreate, decideSwitch } from './decide-coupon.ts'
 import { decideCheckout } from './decide-checkout.ts'
 import { asOperation, decideAnswerKey, decideClaim, decideDoneBefore } from './decide-key.ts'
+import { decidePut } from './decide-import.ts'
+import { decideEndJob, decideGetJob, decideProgressJob, decideStartJob } from './decide-job.ts'
+import { decidePoolClaim } from './decide-pool.ts'
 import { decideExtendReservation, decideRedeemReservation, decideRelease, decideReverse } from './decide-reservation.ts'
 import { answered, type Decision, HAND_OVER, refused, resolve } from './decision.ts'
 import type { History, ShardState } from './state.ts'
@@ -52,12 +61,36 @@ export function decide(state: ShardState, command: Command, nowMs: number, histo
     case COMMAND.DESCRIBE_SHARD:
       return answered({
         type: OUTCOME.SHARD,
-        coupons: state.couponCount,
+        coupons: state.couponCount + state.tables.bulk.size,
         userCounters: state.tables.users.size,
         orders: state.tables.orders.size,
         reservations: state.tables.open.size,
         stateBytes: state.bytes,
       })
+    case COMMAND.GET_CAMPAIGN:
+      return decideGetCampaign(state, command.index)
+    case COMMAND.CREATE_CAMPAIGN:
+      return decideCreateCampaign(state, command)
+    case COMMAND.CHANGE_CAMPAIGN:
+      return decideChangeCampaign(state, command, nowMs)
+    case COMMAND.SWITCH_CAMPAIGN:
+      return decideSwitchCampaign(state, command)
+    case COMMAND.CLAIM:
+      return decidePoolClaim(state, command, nowMs)
+    case COMMAND.START_JOB:
+      return decideStartJob(state, command)
+    case COMMAND.GET_JOB:
+      return decideGetJob(state, command.jobSeq)
+    case COMMAND.PROGRESS_JOB:
+      return decideProgressJob(state, command)
+    case COMMAND.END_JOB:
+      return decideEndJob(state, command)
+    case COMMAND.LIST_JOBS:
+      return answered({ type: OUTCOME.JOBS })
+    case COMMAND.LIST_CODES:
+      return answered({ type: OUTCOME.CODES, command })
+    case COMMAND.PUT_COUPON:
+      return decidePut(state, command, nowMs)
     case COMMAND.CLAIM_KEY:
       return decideClaim(state, command, nowMs, history)
     case COMMAND.ANSWER_KEY:

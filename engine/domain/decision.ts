@@ -2,7 +2,7 @@
  * Decisions: what `decide` returns. Either events, which the shell applies and appends in this order, and what to answer
  * afterwards; or a refusal or a read, which leave no trace in the log.
  */
-import type { CouponRef } from '../../protocol/commands.ts'
+import type { CouponRef, ListCodes } from '../../protocol/commands.ts'
 import type { Event } from '../../protocol/events.ts'
 import {
   type KeyAnsweredOutcome,
@@ -10,11 +10,13 @@ import {
   type KeyClaimedOutcome,
   type KeyKept,
   OUTCOME,
+  type PutOutcome,
   type Refused,
   type Released,
   type ShardOutcome,
   type Validated,
 } from '../../protocol/outcomes.ts'
+import { BULK_ORDINALS, campaignIndex, isBulk, isCampaign } from '../../protocol/ordinals.ts'
 import type { RefusalCode } from '../../protocol/refusals.ts'
 import type { ShardState } from './state.ts'
 
@@ -24,8 +26,13 @@ export const LAST_EVENT = 0
 /** A reservation, redemption or coupon to be shown from state and log after the events are applied. */
 export type Shown =
   | { readonly type: typeof OUTCOME.RESERVATION; readonly seq: number; readonly again: boolean }
+  | { readonly type: typeof OUTCOME.CLAIMED; readonly seq: number; readonly again: boolean }
   | { readonly type: typeof OUTCOME.REDEMPTION; readonly seq: number; readonly replayed: boolean }
   | { readonly type: typeof OUTCOME.COUPON; readonly ordinal: number }
+  | { readonly type: typeof OUTCOME.CAMPAIGN; readonly index: number }
+  | { readonly type: typeof OUTCOME.JOB; readonly seq: number }
+  | { readonly type: typeof OUTCOME.JOBS }
+  | { readonly type: typeof OUTCOME.CODES; readonly command: ListCodes }
 
 /** What an operation did that was done before this call. */
 export interface ShownBefore {
@@ -35,7 +42,7 @@ export interface ShownBefore {
 
 export type KeyAnswer = KeyClaimedOutcome | KeyAnsweredOutcome | KeyBusy | KeyKept | ShownBefore
 
-/** The call is about coupons on several shards: the coordinator goes on with it. */
+/** Other shards have a part in the call: the coordinator goes on with it. */
 export const HAND_OVER = 0
 
 export interface HandOver {
@@ -44,7 +51,7 @@ export interface HandOver {
 
 export interface Decision {
   readonly events: readonly Event[]
-  readonly answer: Refused | Validated | Released | ShardOutcome | Shown | KeyAnswer | HandOver
+  readonly answer: Refused | Validated | Released | ShardOutcome | PutOutcome | Shown | KeyAnswer | HandOver
   /** A refusal that hangs on a transaction which is still undecided: worth another look when that is over. */
   readonly hangs: boolean
 }
@@ -75,5 +82,15 @@ export function refused(refusal: RefusalCode, detail: string, couponIndex = -1):
 /** The ordinal that a reference means on this shard, or -1. */
 export function resolve(state: ShardState, ref: CouponRef): number {
   if (ref.code !== null) return state.tables.codes.get(ref.code.buf, ref.code.start, ref.code.end)
-  return ref.ordinal < state.couponCount ? ref.ordinal : -1
+  return isCoupon(state, ref.ordinal) ? ref.ordinal : -1
+}
+
+/** Whether an ordinal is that of a coupon of this shard, made alone or in bulk. */
+function isCoupon(state: ShardState, ordinal: number): boolean {
+  return isBulk(ordinal) ? ordinal - BULK_ORDINALS < state.tables.bulk.size : ordinal < state.couponCount
+}
+
+/** Whether something with a limit on uses has an ordinal: a coupon or a campaign of this shard. */
+export function exists(state: ShardState, ordinal: number): boolean {
+  return isCampaign(ordinal) ? campaignIndex(ordinal) < state.campaigns.length : isCoupon(state, ordinal)
 }

@@ -9,6 +9,7 @@
 import type { Bytes } from '../../protocol/bytes.ts'
 import { noBytes } from '../../protocol/bytes.ts'
 import type { CouponDefinition } from '../../protocol/coupon.ts'
+import { isBulk } from '../../protocol/ordinals.ts'
 import { currencyName } from '../../protocol/currency.ts'
 import { EVENT, type Redeemed } from '../../protocol/events.ts'
 import { assert } from '../../protocol/assert.ts'
@@ -17,13 +18,15 @@ import { discountOfOneLine } from './discount.ts'
 import { cartRefusal } from './eligibility.ts'
 import { firstHoldOfUser } from './holds.ts'
 import { windowRefusal } from './judge.ts'
+import type { Offer } from './offer.ts'
 import { redemptionOfOrder } from './retry.ts'
-import { Key, saltedInto, type ShardState } from './state.ts'
+import { Key, type ShardState, userSaltedInto } from './state.ts'
 
 const key = new Key()
 
 export class DirectRows {
   private definition: CouponDefinition | null = null
+  private offer: Offer | null = null
   private ordinal = -1
   private readonly ordinals = [0]
   private readonly amounts = [0]
@@ -51,10 +54,14 @@ export class DirectRows {
   begin(state: ShardState, ordinal: number, currency: number, nowMs: number): boolean {
     const definition = state.definition(ordinal)
     const { offer } = definition
+    // What has more limits than its own goes the whole way.
+    if (offer === null || definition.campaign !== null || definition.dailyLimit !== null || isBulk(ordinal))
+      return false
     if (definition.userId !== null || windowRefusal(state, ordinal, definition, nowMs) !== null) return false
     const least = cartOfTotal(offer.minOrderMinor ?? 0, currencyName(currency))
     if (cartRefusal(offer, least) !== null) return false
     this.definition = definition
+    this.offer = offer
     this.ordinal = ordinal
     this.ordinals[0] = ordinal
     this.price.currency = currency
@@ -63,9 +70,9 @@ export class DirectRows {
 
   /** The redemption of one row, its keys in the state's hand; null: ask `decide`. */
   redeem(state: ShardState, user: Bytes, order: Bytes, totalMinor: number): Redeemed | null {
-    const { definition, ordinal } = this
-    assert(definition !== null, 'a row before its frame')
-    const { offer, maxUses, maxUsesPerUser } = definition
+    const { definition, offer, ordinal } = this
+    assert(definition !== null && offer !== null, 'a row before its frame')
+    const { maxUses, maxUsesPerUser } = definition
     if (offer.minOrderMinor !== null && totalMinor < offer.minOrderMinor) return null
     if (redemptionOfOrder(state, ordinal) !== 0) return null
     const { coupons, claims } = state.tables
@@ -82,8 +89,8 @@ export class DirectRows {
   }
 
   private usesOfUser(state: ShardState): number {
-    const { users, coupons } = state.tables
-    saltedInto(state.userKey, coupons.userSalt, this.ordinal, key)
+    const { users } = state.tables
+    userSaltedInto(state, state.userKey, this.ordinal, key)
     const slot = users.find(key.k0, key.k1, key.k2, key.k3)
     return slot < 0 ? 0 : users.uses(slot) + users.held(slot)
   }

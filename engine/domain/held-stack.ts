@@ -3,17 +3,21 @@
  * capacity is there, so only the cart is judged, by the rules that the quotes told.
  */
 import type { Bytes } from '../../protocol/bytes.ts'
-import { EVENT, type Reserved, type StackedCoupon } from '../../protocol/events.ts'
+import { EVENT, type Reserved, type Stack, type StackedCampaign, type StackedCoupon } from '../../protocol/events.ts'
 import { OUTCOME, type Quote, type QuotedRules, type Verdict } from '../../protocol/outcomes.ts'
 import type { PriceFact } from '../../protocol/price.ts'
+import { fitsHeld } from './branch-amounts.ts'
+import { amountsForBudgets } from './budgets.ts'
 import type { Cart } from './cart.ts'
 import { type Combination, combineQuotes } from './combine.ts'
 import { refuseVerdicts } from './decide-checkout.ts'
 import { answered, decided, type Decision, refused } from './decision.ts'
 import { isSamePrice, keepsPrice, reservedPrice } from './held-price.ts'
+import { partOfStack } from './price-fact.ts'
 import { heldQuotes } from './quote.ts'
 import type { History, ShardState } from './state.ts'
 import { fullness, type PlannedCoupon, type StackPlan } from './stack-plan.ts'
+import { withinQuotedBudgets } from './stack-quotes.ts'
 
 /** An open reservation over several shards, and the rules of its coupons as they are now. */
 export class HeldStack {
@@ -21,6 +25,7 @@ export class HeldStack {
   private readonly head: number
   private readonly begin: Reserved
   private readonly coupons: readonly StackedCoupon[]
+  private readonly campaigns: readonly StackedCampaign[]
   private readonly rules: readonly QuotedRules[]
   private readonly history: History
 
@@ -28,7 +33,7 @@ export class HeldStack {
     state: ShardState,
     head: number,
     begin: Reserved,
-    coupons: readonly StackedCoupon[],
+    { coupons, campaigns }: Stack,
     rulesOf: (coupon: StackedCoupon) => QuotedRules,
     history: History,
   ) {
@@ -36,6 +41,7 @@ export class HeldStack {
     this.head = head
     this.begin = begin
     this.coupons = coupons
+    this.campaigns = campaigns ?? []
     this.rules = coupons.map(rulesOf)
     this.history = history
   }
@@ -59,11 +65,14 @@ export class HeldStack {
   redeem(order: Bytes, cart: Cart | null, asked: readonly PlannedCoupon[]): Decision | StackPlan {
     let price = reservedPrice(this.state, this.head, this.history)
     if (cart !== null) {
-      const combination = this.priced(cart)
+      const isKept = price !== null && this.keeps(price, cart)
+      const combination = isKept ? this.combined(cart) : this.priced(cart)
       if (combination.price === null) return refuseVerdicts(this.inOrderOf(asked, combination))
-      if (price === null || !this.keeps(price, cart)) price = combination.price
+      if (!isKept) price = combination.price
     }
     if (price === null) return refused('INVALID_REQUEST', 'a cart is needed: the reservation was made without one')
+    if (!this.fitsHere(price))
+      return refused('BUDGET_EXHAUSTED', 'the campaign’s budget has less left than this discount')
     const full = fullness(this.state)
     if (full !== null) return full
     const { holds } = this.state.tables
@@ -77,7 +86,17 @@ export class HeldStack {
       price,
       expiresAtMs: 0,
       coupons: this.coupons.map((coupon, i) => ({ ...coupon, version: this.rules[i]?.version ?? 0 })),
+      campaigns: this.campaigns.map((campaign) => ({ ...campaign, version: 0 })),
+      days: [],
+      dayShard: -1,
     }
+  }
+
+  /** Whether what this shard's campaigns are to give beyond what is held for it is there. */
+  private fitsHere(price: PriceFact): boolean {
+    const { coupons, campaigns, state } = this
+    const { ordinals, amounts } = partOfStack(state.shard, { coupons, campaigns }, price.amounts)
+    return fitsHeld(state, this.head, amountsForBudgets(state, ordinals, amounts))
   }
 
   private keeps(reserved: PriceFact, cart: Cart): boolean {
@@ -86,7 +105,15 @@ export class HeldStack {
   }
 
   private priced(cart: Cart): Combination {
-    const quotes = this.coupons.map(
+    return withinQuotedBudgets(this.combined(cart), this.quotes(), this.begin.price?.amounts)
+  }
+
+  private combined(cart: Cart): Combination {
+    return combineQuotes(heldQuotes(this.quotes(), cart), cart)
+  }
+
+  private quotes(): Quote[] {
+    return this.coupons.map(
       ({ ordinal }, i): Quote => ({
         ordinal,
         refusal: null,
@@ -95,7 +122,6 @@ export class HeldStack {
         rules: this.rules[i] as QuotedRules,
       }),
     )
-    return combineQuotes(heldQuotes(quotes, cart), cart)
   }
 
   private inOrderOf(asked: readonly PlannedCoupon[], { verdicts, price }: Combination): Combination {

@@ -10,11 +10,16 @@
  * tables until an event releases it: what `…At(nowMs)` functions tell is the truth of the moment, the columns are the log's.
  */
 import { assert } from '../../protocol/assert.ts'
+import { isBulk, isCampaign } from '../../protocol/ordinals.ts'
 import type { Reserved } from '../../protocol/events.ts'
-import { Key, saltedInto, type ShardState } from './state.ts'
+import { holdAmount } from './budgets.ts'
+import { settlePool } from './pool.ts'
+import { Key, saltedInto, type ShardState, userSaltedInto } from './state.ts'
 
 /** The end of a hold that this shard's clock must not end. */
 export const NEVER_MS = Number.POSITIVE_INFINITY
+
+const NO_AMOUNTS: readonly number[] = []
 
 const key = new Key()
 const userKey = new Key()
@@ -38,7 +43,7 @@ export function closingOf(state: ShardState, reservationSeq: number): { seq: num
 
 /** Takes a hold on every coupon of the event; keys of user and order are in the state's hand. */
 export function openReservation(state: ShardState, event: Reserved, seq: number, timeMs: number): void {
-  const head = takeHolds(state, event.ordinals, seq, event.expiresAtMs)
+  const head = takeHolds(state, event.ordinals, seq, event.expiresAtMs, event.price?.amounts ?? NO_AMOUNTS)
   beginReservation(state, head, event, seq, timeMs)
   state.expiries = state.tables.holds.byShard.insert(state.expiries, head)
 }
@@ -55,12 +60,21 @@ export function beginReservation(state: ShardState, head: number, event: Reserve
   open.set(key.k0, key.k1, key.k2, key.k3, head)
 }
 
-/** Takes a hold on each coupon, for the user in hand; the first of them, which stands for all. */
-export function takeHolds(state: ShardState, ordinals: readonly number[], seq: number, expiresAtMs: number): number {
-  const { holds, coupons } = state.tables
+/**
+ * Takes a hold on each coupon, and one on the campaign of each that has one here, for the user in hand; the first of them,
+ * which stands for all. `amounts`: what each coupon may take of its campaign's budget; empty: not known.
+ */
+export function takeHolds(
+  state: ShardState,
+  ordinals: readonly number[],
+  seq: number,
+  expiresAtMs: number,
+  amounts: readonly number[],
+): number {
+  const { holds } = state.tables
   let head = -1
   let last = -1
-  for (const ordinal of ordinals) {
+  const take = (ordinal: number, amountMinor: number): void => {
     const row = holds.rows.alloc()
     if (head < 0) head = row
     else holds.nextHold.set(last, row)
@@ -70,10 +84,17 @@ export function takeHolds(state: ShardState, ordinals: readonly number[], seq: n
     holds.ordinal.set(row, ordinal)
     holds.expiresAtMs.set(row, expiresAtMs)
     holds.seq.set(row, seq)
+    holds.amount.set(row, amountMinor)
     setWords(holds.userKey, row, state.userKey)
     takeHold(state, row, ordinal)
-    if (expiresAtMs === NEVER_MS) coupons.endless.set(ordinal, coupons.endless.get(ordinal) + 1)
-    coupons.holds.set(ordinal, holds.byCoupon.insert(coupons.holds.get(ordinal), row))
+  }
+  for (let i = 0; i < ordinals.length; i++) {
+    const ordinal = ordinals[i] as number
+    take(ordinal, isCampaign(ordinal) ? (amounts[i] ?? 0) : 0)
+  }
+  for (let i = 0; i < ordinals.length; i++) {
+    const campaign = state.campaignOf(ordinals[i] as number)
+    if (campaign >= 0) take(campaign, amounts[i] ?? 0)
   }
   assert(head >= 0, 'a reservation without coupons')
   holds.txnShard.set(head, -1)
@@ -84,21 +105,48 @@ export function takeHolds(state: ShardState, ordinals: readonly number[], seq: n
 }
 
 function takeHold(state: ShardState, row: number, ordinal: number): void {
-  const { coupons, users, holds, holdsOfUser } = state.tables
-  const definition = state.definition(ordinal)
+  const { coupons, users, holds, holdsOfUser, bulk } = state.tables
+  const { maxUses, maxUsesPerUser } = state.limits(ordinal)
   const reserved = coupons.reserved.get(ordinal) + 1
   coupons.reserved.set(ordinal, reserved)
-  if (definition.maxUses !== null) {
-    assert(coupons.uses.get(ordinal) + reserved <= definition.maxUses, 'a coupon was reserved beyond its limit')
-  }
-  if (definition.maxUsesPerUser !== null) {
-    saltedInto(state.userKey, coupons.userSalt, ordinal, key)
+  if (maxUses !== null)
+    assert(coupons.uses.get(ordinal) + reserved <= maxUses, 'a coupon was reserved beyond its limit')
+  if (maxUsesPerUser !== null) {
+    userSaltedInto(state, state.userKey, ordinal, key)
     const slot = users.findOrInsert(key.k0, key.k1, key.k2, key.k3)
     users.setHeld(slot, users.held(slot) + 1)
   }
-  saltedInto(state.userKey, coupons.salt, ordinal, key)
+  saltedInto(state, state.userKey, ordinal, key)
   holds.nextOfUser.set(row, holdsOfUser.get(key.k0, key.k1, key.k2, key.k3))
   holdsOfUser.set(key.k0, key.k1, key.k2, key.k3, row)
+  if (holds.expiresAtMs.get(row) === NEVER_MS) coupons.endless.set(ordinal, coupons.endless.get(ordinal) + 1)
+  coupons.holds.set(ordinal, holds.byCoupon.insert(coupons.holds.get(ordinal), row))
+  if (isCampaign(ordinal)) holdAmount(state, ordinal, holds.amount.get(row))
+  if (!isBulk(ordinal)) return
+  bulk.lastSeq.set(ordinal, holds.seq.get(row))
+  settlePool(state, ordinal)
+}
+
+/** What the holds on campaigns of an open reservation take of their budgets from now on: one amount a coupon, in its order. */
+export function reprice(state: ShardState, head: number, amounts: readonly number[]): void {
+  const { holds } = state.tables
+  let next = 0
+  const ofCoupons: number[] = []
+  const ofCampaigns: { readonly ordinal: number; readonly amountMinor: number }[] = []
+  for (let row = head; row >= 0; row = holds.nextHold.get(row)) {
+    const ordinal = holds.ordinal.get(row)
+    if (!isCampaign(ordinal)) {
+      if (state.campaignOf(ordinal) >= 0) ofCoupons.push(amounts[next] ?? 0)
+      next++
+      continue
+    }
+    const amountMinor = ofCoupons.shift() ?? 0
+    holdAmount(state, ordinal, -holds.amount.get(row))
+    holds.amount.set(row, amountMinor)
+    ofCampaigns.push({ ordinal, amountMinor })
+  }
+  // All of it was let go before any of it is taken again: one coupon may have what another held of the same budget.
+  for (const { ordinal, amountMinor } of ofCampaigns) holdAmount(state, ordinal, amountMinor)
 }
 
 /** Gives everything back that a reservation held, and remembers which event closed it. */
@@ -124,6 +172,8 @@ export function giveHolds(state: ShardState, head: number): void {
     coupons.holds.set(ordinal, holds.byCoupon.remove(coupons.holds.get(ordinal), row))
     if (holds.expiresAtMs.get(row) === NEVER_MS) coupons.endless.set(ordinal, coupons.endless.get(ordinal) - 1)
     giveHold(state, row, ordinal, sinceSeq)
+    if (isCampaign(ordinal)) holdAmount(state, ordinal, -holds.amount.get(row))
+    settlePool(state, ordinal)
     holds.rows.free(row)
     row = next
   }
@@ -143,8 +193,8 @@ function giveHold(state: ShardState, row: number, ordinal: number, sinceSeq: num
   coupons.reserved.set(ordinal, reserved)
   getWords(holds.userKey, row, userKey)
   const counted = sinceSeq > coupons.userLimitSinceSeq.get(ordinal)
-  if (counted && state.definition(ordinal).maxUsesPerUser !== null) {
-    saltedInto(userKey, coupons.userSalt, ordinal, key)
+  if (counted && state.limits(ordinal).maxUsesPerUser !== null) {
+    userSaltedInto(state, userKey, ordinal, key)
     const slot = users.find(key.k0, key.k1, key.k2, key.k3)
     assert(slot >= 0 && users.held(slot) > 0, 'holds of a user fell below zero')
     if (users.held(slot) === 1 && users.uses(slot) === 0) users.remove(slot)
@@ -155,8 +205,8 @@ function giveHold(state: ShardState, row: number, ordinal: number, sinceSeq: num
 
 /** Takes a hold out of the chain of its user on its coupon. Chains are short: a user's open reservations of one code. */
 function unchain(state: ShardState, row: number, ordinal: number): void {
-  const { holds, holdsOfUser, coupons } = state.tables
-  saltedInto(userKey, coupons.salt, ordinal, key)
+  const { holds, holdsOfUser } = state.tables
+  saltedInto(state, userKey, ordinal, key)
   const next = holds.nextOfUser.get(row)
   let at = holdsOfUser.get(key.k0, key.k1, key.k2, key.k3)
   if (at === row) {
@@ -170,7 +220,7 @@ function unchain(state: ShardState, row: number, ordinal: number): void {
 
 /** First hold of a user on a coupon, or -1; `holds.nextOfUser` leads on. */
 export function firstHoldOfUser(state: ShardState, user: Key, ordinal: number): number {
-  saltedInto(user, state.tables.coupons.salt, ordinal, key)
+  saltedInto(state, user, ordinal, key)
   return state.tables.holdsOfUser.get(key.k0, key.k1, key.k2, key.k3)
 }
 

@@ -18,6 +18,21 @@ export const KEY_WINDOW_MS = 24 * 3_600_000
  */
 export const KEY_MEMORY_MS = KEY_WINDOW_MS + 3_600_000
 
+/** Rows of an import whose fault is shown; the others are counted. */
+export const JOB_ERRORS_KEPT_MAX = 1_000
+
+/** Codes that one event makes: some 20 KiB of letters, some milliseconds of work. */
+export const CODES_AT_ONCE_MAX = 2_048
+
+/** Codes that one page of a list looks at, wanted or not. */
+export const LISTED_CODES_SEEN_MAX = 8_192
+
+/** Codes of one job (API.md). */
+export const CODES_OF_JOB_MAX = 5_000_000
+
+/** Jobs that have not ended on one shard. */
+export const OPEN_JOBS_MAX = 1_000
+
 /** Transactions over several shards that may be undecided on one shard at a time; beyond it new ones are not begun. */
 export const UNDECIDED_MAX = 1_000_000
 

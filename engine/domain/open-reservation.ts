@@ -1,6 +1,7 @@
 /**
  * Finding the reservation that a user has open for the coupons of a call.
  */
+import { isCampaign } from '../../protocol/ordinals.ts'
 import { firstHoldOfUser } from './holds.ts'
 import { sameSet } from './retry.ts'
 import type { Key, ShardState } from './state.ts'
@@ -57,9 +58,32 @@ function isOfOrder(state: ShardState, head: number, order: Key): boolean {
   )
 }
 
+/** The coupons of a reservation, in the order of its codes. What it holds of their campaigns is left out. */
 export function ordinalsOf(state: ShardState, head: number): number[] {
   const { holds } = state.tables
   const ordinals: number[] = []
-  for (let row = head; row >= 0; row = holds.nextHold.get(row)) ordinals.push(holds.ordinal.get(row))
+  for (let row = head; row >= 0; row = holds.nextHold.get(row)) {
+    const ordinal = holds.ordinal.get(row)
+    if (!isCampaign(ordinal)) ordinals.push(ordinal)
+  }
   return ordinals
+}
+
+/** What a reservation holds of budgets, one amount a coupon, in the order of its codes. */
+export function heldAmountsOf(state: ShardState, head: number): number[] {
+  const { holds } = state.tables
+  const amounts: number[] = []
+  const bound: number[] = []
+  let next = 0
+  for (let row = head; row >= 0; row = holds.nextHold.get(row)) {
+    const ordinal = holds.ordinal.get(row)
+    if (isCampaign(ordinal)) {
+      const place = bound[next++]
+      if (place !== undefined) amounts[place] = holds.amount.get(row)
+    } else {
+      if (state.campaignOf(ordinal) >= 0) bound.push(amounts.length)
+      amounts.push(0)
+    }
+  }
+  return amounts
 }

@@ -17,8 +17,8 @@ const key = new Key()
 
 /** Sequence of the redemption of the order in hand (`state.orderKey`) on a coupon; 0 when there is none. */
 export function redemptionOfOrder(state: ShardState, ordinal: number): number {
-  const { orders, coupons } = state.tables
-  saltedInto(state.orderKey, coupons.salt, ordinal, key)
+  const { orders } = state.tables
+  saltedInto(state, state.orderKey, ordinal, key)
   const slot = orders.find(key.k0, key.k1, key.k2, key.k3)
   if (slot < 0) return 0
   const seq = orders.seq(slot)

@@ -2,8 +2,9 @@
  * What another shard has to be told of an event of this one: made of the event, so it can be told again at any time.
  */
 import { assert } from '../../protocol/assert.ts'
-import { EVENT, type Event, type Stack, type StackedCoupon } from '../../protocol/events.ts'
+import { EVENT, type Event, type Redeemed, type Reserved, type Stack } from '../../protocol/events.ts'
 import { MESSAGE, type Settlement } from '../../protocol/messages.ts'
+import { type PartOfShard, partOfShard } from './price-fact.ts'
 import { redemptionAt } from './retry.ts'
 import type { History } from './state.ts'
 
@@ -18,20 +19,14 @@ export function settlementOf(
 ): Settlement {
   switch (event.type) {
     case EVENT.REDEEMED: {
-      const { txnSeq, coupons } = stackOf(event.stack)
-      const ordinals: number[] = []
-      const amounts: number[] = []
-      for (let i = 0; i < coupons.length; i++) {
-        const { shard, ordinal } = coupons[i] as StackedCoupon
-        if (shard !== to) continue
-        ordinals.push(ordinal)
-        amounts.push(event.price.amounts[i] as number)
-      }
-      const { user, order } = event
+      const { user, order, stack } = event
+      const txnSeq = txnOf(event)
+      // A shard that only counted the user's day has no part in what is redeemed.
+      const { ordinals, amounts } = stack === null ? NO_PART : partOfShard(to, event)
       return { type: MESSAGE.COMMIT_REDEEMED, from, to, atMs, eventSeq, txnSeq, ordinals, user, order, amounts }
     }
     case EVENT.RESERVED: {
-      const { txnSeq } = stackOf(event.stack)
+      const txnSeq = txnOf(event)
       return { type: MESSAGE.COMMIT_RESERVED, from, to, atMs, eventSeq, txnSeq, expiresAtMs: event.expiresAtMs }
     }
     case EVENT.BRANCH_ABORTED:
@@ -46,18 +41,28 @@ export function settlementOf(
     }
     case EVENT.REDEMPTION_REVERSED: {
       const { redemptionSeq, user, reason, returnUse } = event
-      const { txnSeq, coupons } = stackOf(redemptionAt(history, redemptionSeq).stack)
-      const there = coupons.filter(({ shard }) => shard === to)
-      const [first] = there
+      const redemption = redemptionAt(history, redemptionSeq)
+      const { txnSeq, coupons, campaigns = [] } = stackOf(redemption.stack)
+      const isThere = ({ shard }: { readonly shard: number }) => shard === to
+      const first = coupons.find(isThere) ?? campaigns.find(isThere)
       assert(first !== undefined, 'a shard is told of a redemption that it has no part in')
-      const ordinals = there.map(({ ordinal }) => ordinal)
       const { heldSeq } = first
-      const facts = { redemptionSeq, heldSeq, ordinals, user, reason, returnUse }
+      const { ordinals, amounts } = partOfShard(to, redemption)
+      const facts = { redemptionSeq, heldSeq, ordinals, user, reason, returnUse, amounts }
       return { type: MESSAGE.REVERSE, from, to, atMs, eventSeq, txnSeq, ...facts }
     }
     default:
       assert(false, `an event of type ${event.type} concerns no other shard`)
   }
+}
+
+const NO_PART: PartOfShard = { ordinals: [], amounts: [] }
+
+/** The transaction that an event decides. */
+function txnOf({ stack, dayTxnSeq }: Reserved | Redeemed): number {
+  const txnSeq = stack?.txnSeq ?? dayTxnSeq
+  assert(txnSeq !== undefined, 'an event of one shard is told to another')
+  return txnSeq
 }
 
 function txnOfReservation(history: History, reservationSeq: number): number {

@@ -5,6 +5,7 @@
 import { assert } from '../../protocol/assert.ts'
 import { type Bytes, textOf } from '../../protocol/bytes.ts'
 import { EVENT, type Redeemed, type Stack } from '../../protocol/events.ts'
+import { isBulk } from '../../protocol/ordinals.ts'
 import {
   type CouponOutcome,
   type NamedCoupon,
@@ -17,6 +18,7 @@ import { priceAt } from './held-price.ts'
 import { type Standing, standingOf } from './standing.ts'
 import { firstOpenHold, reservedAt } from './holds.ts'
 import { statusAt } from './judge.ts'
+import { ownerOf } from './show-campaign.ts'
 import { reversalOf } from './retry.ts'
 import type { History, ShardState } from './state.ts'
 
@@ -120,7 +122,13 @@ function redemptionOutcome(
 
 export function showCoupon(state: ShardState, history: History, ordinal: number, nowMs: number): CouponOutcome {
   const { coupons, holds } = state.tables
-  const definition = state.definition(ordinal)
+  const own = state.definition(ordinal)
+  const definition = {
+    ...own,
+    code: state.code(ordinal),
+    offer: state.offer(ordinal),
+    userId: isBulk(ordinal) ? ownerOf(state, ordinal) : own.userId,
+  }
   const row = definition.maxUses === 1 ? firstOpenHold(state, ordinal, nowMs) : -1
   // While a transaction is undecided nobody knows yet for how long.
   const isLocked = row >= 0 && holds.untilMs.get(holds.head.get(row)) > 0
@@ -136,8 +144,8 @@ export function showCoupon(state: ShardState, history: History, ordinal: number,
     uses: coupons.uses.get(ordinal),
     reserved: reservedAt(state, ordinal, nowMs),
     version: coupons.version.get(ordinal),
-    createdAtMs: coupons.createdAtMs.get(ordinal),
-    updatedAtMs: coupons.updatedAtMs.get(ordinal),
+    createdAtMs: state.createdAtMs(ordinal),
+    updatedAtMs: state.updatedAtMs(ordinal),
     lock,
     definition,
   }
@@ -145,5 +153,5 @@ export function showCoupon(state: ShardState, history: History, ordinal: number,
 
 function namedCoupons(state: ShardState, ordinals: readonly number[], stack: Stack | null): readonly NamedCoupon[] {
   if (stack !== null) return stack.coupons
-  return ordinals.map((ordinal) => ({ shard: state.shard, ordinal, code: state.definition(ordinal).code }))
+  return ordinals.map((ordinal) => ({ shard: state.shard, ordinal, code: state.code(ordinal) }))
 }

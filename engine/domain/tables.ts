@@ -77,7 +77,10 @@ export interface TimeHeap {
   nextUpTo(row: number, timeMs: number): number
 }
 
-/** One row a coupon, by ordinal. */
+/**
+ * Whatever has a limit on uses, by ordinal (protocol/ordinals.ts): coupons, campaigns, codes made in bulk. Only rows of
+ * coupons made one by one are allocated here; the others have their rows in `campaigns` and `bulk`.
+ */
 export interface CouponColumns {
   readonly rows: Rows
   readonly uses: Column
@@ -95,10 +98,47 @@ export interface CouponColumns {
   /** The next edge of its window that has no event yet; the key of `edges`. */
   readonly edgeAtMs: Column
   readonly edges: TimeHeap
+  /** The same for campaigns, by index. */
+  readonly campaignEdges: TimeHeap
+  /** The import that made or changed it last, as `txnKey` of its job, and the line; 0: none. Of coupons made one by one. */
+  readonly importJob: Column
+  readonly importLine: Column
   /** Four words: tells keys of this coupon from those of others. */
   readonly salt: readonly [Column, Column, Column, Column]
   /** Four words: likewise for the counters of its present limit per user. */
   readonly userSalt: readonly [Column, Column, Column, Column]
+}
+
+/** One row a campaign, by index. */
+export interface CampaignColumns {
+  readonly rows: Rows
+  /** Sum of the discounts of its redemptions that stand, minor units. */
+  readonly discountTotal: Column
+  /** Discounts that open reservations may still take, overdue ones included. */
+  readonly discountHeld: Column
+  /** Codes that were made for it here. */
+  readonly codes: Column
+  /** Ordinals of the first and the last code that may be claimed, -1: none; and how many there are. */
+  readonly poolFirst: Column
+  readonly poolLast: Column
+  readonly poolSize: Column
+}
+
+/** Codes made in bulk, by ordinal, in the order in which they were made. */
+export interface BulkCodes {
+  readonly size: number
+  readonly bytes: number
+  /** Adds the next code; its ordinal. */
+  add(code: Uint8Array, start: number, end: number): number
+  /** Writes a code to the beginning of `into`; its length. */
+  copyCode(ordinal: number, into: Uint8Array): number
+  /** The event that redeemed it, or holds it; 0: none. */
+  readonly lastSeq: Column
+  /** Neighbours among the codes that may be claimed; 0: it is none of them, -1: it is the first or last. */
+  readonly before: Column
+  readonly behind: Column
+  /** Key of the only user it serves; all 0: everybody. */
+  readonly owner: readonly [Column, Column, Column, Column]
 }
 
 /**
@@ -133,6 +173,8 @@ export interface HoldColumns {
   readonly untilMs: Column
   /** The order that an undecided transaction claims its coupons for. */
   readonly hasClaim: Column
+  /** Of a campaign's budget, minor units. */
+  readonly amount: Column
   readonly claimKey: readonly [Column, Column, Column, Column]
   /** Heap of a coupon's holds, and heap of all reservations of the shard. */
   readonly byCoupon: TimeHeap
@@ -142,6 +184,8 @@ export interface HoldColumns {
 export interface StateTables {
   readonly codes: CodeIndex
   readonly coupons: CouponColumns
+  readonly campaigns: CampaignColumns
+  readonly bulk: BulkCodes
   readonly users: UserCounters
   /** (coupon, order) → redemption. */
   readonly orders: SeqIndex
@@ -162,4 +206,6 @@ export interface StateTables {
   /** name of an operation with a key → the event that says it was done. */
   readonly operations: SeqIndex
   readonly holds: HoldColumns
+  /** (user, what counts, local day) → how many coupons, in the first digest word; the sequence is the end of the day, in ms. */
+  readonly days: SeqIndex
 }

@@ -8,6 +8,7 @@
  * An event is in memory before it is on disk, so that commands of one group see each other. That no answer leaves before
  * the disk has it is the lane's business; the actor tells it by `openEntry` and `lastGroup`.
  */
+import { randomBytes } from 'node:crypto'
 import { assert } from '../../protocol/assert.ts'
 import { ByteReader, type Bytes, ByteWriter, noBytes } from '../../protocol/bytes.ts'
 import { ColumnReader } from '../../protocol/columns.ts'
@@ -16,6 +17,7 @@ import { type CheckoutCommand, COMMAND, type Command, type RedeemColumns } from 
 import { currencyName } from '../../protocol/currency.ts'
 import { EVENT, type Event, type Redeemed } from '../../protocol/events.ts'
 import { type Message, MESSAGE } from '../../protocol/messages.ts'
+import { campaignOrdinal } from '../../protocol/ordinals.ts'
 import { writeOutcome, writePosition } from '../../protocol/outcome-codec.ts'
 import { type IdText, type Outcome, OUTCOME, type Position } from '../../protocol/outcomes.ts'
 import { totalOf } from '../../protocol/price.ts'
@@ -27,9 +29,12 @@ import { decide } from '../domain/decide.ts'
 import { decideSweep, sweepIsDue } from '../domain/decide-sweep.ts'
 import { answered, type Decision, HAND_OVER, isOrderInDoubt, LAST_EVENT, refused, resolve } from '../domain/decision.ts'
 import { DirectRows } from '../domain/direct-rows.ts'
+import { decideCodes, randomBytesFor } from '../domain/decide-job.ts'
+import { jobInTurn } from '../domain/jobs.ts'
 import { KEY_MEMORY_MS } from '../domain/limits.ts'
 import { redemptionAt } from '../domain/retry.ts'
 import { ROWS_FETCHED, RowKeys } from '../domain/row-keys.ts'
+import { showCampaign, showClaim, showCodes, showJob, showOpenJobs } from '../domain/show-campaign.ts'
 import { showCoupon, showNewRedemption, showRedemption, showReservation } from '../domain/show.ts'
 import type { ShardState } from '../domain/state.ts'
 import { ClaimsInHand } from './claims-in-hand.ts'
@@ -39,7 +44,7 @@ import { Coordinator } from './coordinator.ts'
 import { Deliveries } from './deliveries.ts'
 import { Entry } from './entry.ts'
 import { EntryHistory, type StoredEntries } from './history.ts'
-import { FORGET_SLOTS_MAX, SWEEP_EVENTS_MAX } from './limits.ts'
+import { DAYS_KEPT_MS, FORGET_SLOTS_MAX, SWEEP_EVENTS_MAX } from './limits.ts'
 import { endingOf, Participant } from './participant.ts'
 import { WaitingRoom } from './waiting-room.ts'
 
@@ -58,7 +63,17 @@ const SETTLES: ReadonlySet<number> = new Set([
 ])
 
 function isStacked(event: Event): boolean {
-  return (event.type === EVENT.REDEEMED || event.type === EVENT.RESERVED) && event.stack !== null
+  if (event.type !== EVENT.REDEEMED && event.type !== EVENT.RESERVED) return false
+  return event.stack !== null || event.dayTxnSeq !== undefined
+}
+
+/** Redemptions in columns, some of whose rows are decided with other shards. */
+interface OpenColumns {
+  readonly request: number
+  readonly outcomes: Uint8Array
+  readonly discounts: Float64Array
+  /** Rows that are under way, and one while the rows are gone through. */
+  open: number
 }
 
 /** What an actor sends: messages to other shards, and answers that were not ready when their call was handled. */
@@ -75,6 +90,8 @@ export class ShardActor {
   flushing = new Entry()
   /** The group commit that holds this shard's last event. */
   lastGroup = 0
+  /** The group commit for which it has made codes last. */
+  workedInGroup = 0
   /** Bytes of the open entry that the lane has counted. */
   notedBytes = 0
   private readonly history: EntryHistory
@@ -88,6 +105,7 @@ export class ShardActor {
   private readonly user: Bytes = noBytes()
   private readonly order: Bytes = noBytes()
 
+  private readonly random: (bytes: number) => Uint8Array
   private readonly post: Post
   private readonly waitingRoom = new WaitingRoom()
   private readonly arena = new Arena()
@@ -97,10 +115,20 @@ export class ShardActor {
   private readonly deliveries: Deliveries
   /** Events of the call in hand that other shards have to act on. */
   private readonly told: number[] = []
+  /** Rows that are decided with other shards, under names below 0, which no request has. */
+  private readonly openRows = new Map<number, { readonly columns: OpenColumns; readonly row: number }>()
+  private rowCalls = 0
   /** A transaction was decided since those who wait looked last. */
   private hasSettled = false
 
-  constructor(state: ShardState, stored: StoredEntries, post: Post) {
+  /** `random` gives so many bytes that nobody can foresee. */
+  constructor(
+    state: ShardState,
+    stored: StoredEntries,
+    post: Post,
+    random: (bytes: number) => Uint8Array = randomBytes,
+  ) {
+    this.random = random
     this.state = state
     this.post = post
     this.history = new EntryHistory(this, stored)
@@ -114,7 +142,7 @@ export class ShardActor {
       post: (message: Message) => post.send(this, message),
       conclude: (request: number, decision: Decision, positions: readonly Position[], nowMs: number) =>
         this.conclude(request, decision, positions, nowMs),
-      giveUp: (request: number) => post.reply(this, request, SETTLED.NOT_DONE_UNAVAILABLE, NO_ANSWER, 0, 0),
+      giveUp: (request: number) => this.giveUp(request),
     }
     this.coordinator = new Coordinator(ports)
     this.participant = new Participant(ports)
@@ -128,10 +156,7 @@ export class ShardActor {
   handle(request: number, reader: ByteReader, nowMs: number, answer: ByteWriter, sinceMs = nowMs): boolean {
     const { buf, pos: start, end } = reader
     const command = readCommand(reader)
-    if (command.type === COMMAND.REDEEM_COLUMNS) {
-      this.handleColumns(command, nowMs, answer)
-      return true
-    }
+    if (command.type === COMMAND.REDEEM_COLUMNS) return this.handleColumns(request, command, nowMs, answer)
     this.told.length = 0
     const decision = this.minded(command, this.decideAndApply(command, nowMs), nowMs)
     if (decision.answer.type === HAND_OVER) {
@@ -215,12 +240,29 @@ export class ShardActor {
   private conclude(request: number, decision: Decision, positions: readonly Position[], nowMs: number): void {
     this.told.length = 0
     for (const event of decision.events) this.append(event, nowMs)
+    const open = this.openRows.get(request)
+    if (open !== undefined) {
+      this.sayRow(decision, open.row, open.columns)
+      if (this.told.length === 0) this.endRow(request, nowMs)
+      else this.deliveries.hold(this.told, nowMs, () => this.endRow(request, this.state.timeMs))
+      return
+    }
     const answer = this.later
     answer.clear()
     this.writePosition(nowMs, answer)
     writeOutcome(answer, { type: OUTCOME.ACROSS, positions, outcome: this.outcomeOf(decision, nowMs) })
     if (this.holdsBack(request, answer, nowMs)) return
     this.post.reply(this, request, SETTLED.ANSWERED, answer.buf, 0, answer.pos)
+  }
+
+  private giveUp(request: number): void {
+    const open = this.openRows.get(request)
+    if (open === undefined) {
+      this.post.reply(this, request, SETTLED.NOT_DONE_UNAVAILABLE, NO_ANSWER, 0, 0)
+      return
+    }
+    open.columns.outcomes[open.row] = REFUSALS.COUPON_LOCKED.number
+    this.endRow(request, this.state.timeMs)
   }
 
   /** Refuses a command without looking at it: there is no room to log what it would do. */
@@ -251,11 +293,26 @@ export class ShardActor {
       state.tables.orders.evictBelow(state.rememberedFromSeq, FORGET_SLOTS_MAX)
       state.tables.closed.evictBelow(state.rememberedFromSeq, FORGET_SLOTS_MAX)
     }
+    state.tables.days.evictBelow(nowMs - DAYS_KEPT_MS, FORGET_SLOTS_MAX)
     if (state.keysRememberedFromSeq > 0) {
       state.tables.keys.evictBelow(state.keysRememberedFromSeq, FORGET_SLOTS_MAX)
       state.tables.operations.evictBelow(state.keysRememberedFromSeq, FORGET_SLOTS_MAX)
     }
     this.wake(nowMs)
+  }
+
+  /** Whether there are codes to be made. */
+  get hasWork(): boolean {
+    return jobInTurn(this.state) !== null
+  }
+
+  /** Makes a slice of the codes that a job wants. */
+  work(nowMs: number): void {
+    const job = jobInTurn(this.state)
+    if (job === null) return
+    this.told.length = 0
+    const random = this.random(randomBytesFor(job))
+    for (const event of decideCodes(this.state, job, random)) this.append(event, nowMs)
   }
 
   /** Applies and appends an event that was decided elsewhere. */
@@ -275,7 +332,8 @@ export class ShardActor {
       this.deliveries.tell(event, state.seq, nowMs)
     }
     if (SETTLES.has(event.type) || isStacked(event)) this.hasSettled = true
-    if (event.type === EVENT.COUPON_CHANGED) this.participant.couponChanged(event.ordinal, nowMs)
+    if (event.type === EVENT.COUPON_CHANGED) this.participant.limitChanged(event.ordinal, nowMs)
+    else if (event.type === EVENT.CAMPAIGN_CHANGED) this.participant.limitChanged(campaignOrdinal(event.index), nowMs)
   }
 
   private appendRedeemed(event: Redeemed, nowMs: number): void {
@@ -307,6 +365,11 @@ export class ShardActor {
     }
     assert(answer.type !== HAND_OVER, 'a call that was handed over is answered')
     if (answer.type === OUTCOME.COUPON) return showCoupon(state, history, answer.ordinal, nowMs)
+    if (answer.type === OUTCOME.CAMPAIGN) return showCampaign(state, answer.index, nowMs)
+    if (answer.type === OUTCOME.JOB) return showJob(state, this.sequence(answer.seq))
+    if (answer.type === OUTCOME.JOBS) return showOpenJobs(state)
+    if (answer.type === OUTCOME.CODES) return showCodes(state, history, answer.command, nowMs)
+    if (answer.type === OUTCOME.CLAIMED) return showClaim(state, this.sequence(answer.seq), answer.again, nowMs)
     if (answer.type === OUTCOME.RESERVATION) {
       return showReservation(state, history, this.sequence(answer.seq), answer.again, nowMs)
     }
@@ -330,13 +393,13 @@ export class ShardActor {
   }
 
   /** Row by row, in order; the answer is written when all are decided, because its position counts their events. */
-  private handleColumns(command: RedeemColumns, nowMs: number, answer: ByteWriter): void {
+  private handleColumns(request: number, command: RedeemColumns, nowMs: number, answer: ByteWriter): boolean {
     const { state } = this
     const ordinal = resolve(state, command.coupon)
     if (ordinal < 0) {
       this.writePosition(nowMs, answer)
       writeOutcome(answer, refused('COUPON_NOT_FOUND', 'there is no such coupon').answer as Outcome)
-      return
+      return true
     }
     const { count, oneTotal, currency, users, orders } = command
     const { keys, user, order } = this
@@ -346,6 +409,7 @@ export class ShardActor {
     keys.read(state, this.users, this.orders, count)
     const outcomes = new Uint8Array(count)
     const discounts = new Float64Array(count)
+    const columns = { request, outcomes, discounts, open: 1 }
     const fast = this.rows.begin(state, ordinal, currency, nowMs)
     const countsUsers = state.definition(ordinal).maxUsesPerUser !== null
     let total = oneTotal ? this.totals.nextUint() : 0
@@ -358,11 +422,37 @@ export class ShardActor {
         this.appendRedeemed(event, nowMs)
         discounts[row] = event.price.amounts[0] as number
       } else {
-        this.decideRow(ordinal, total, currency, nowMs, row, outcomes, discounts)
+        this.decideRow(ordinal, total, currency, nowMs, row, columns)
       }
     }
+    columns.open--
+    if (columns.open > 0) return false
     this.writePosition(nowMs, answer)
     writeColumns(answer, outcomes, discounts)
+    return true
+  }
+
+  /** The row is decided with other shards: it is answered with the others when the last of them is. */
+  private handOverRow(command: CheckoutCommand, nowMs: number, row: number, columns: OpenColumns): void {
+    const name = --this.rowCalls
+    columns.open++
+    this.openRows.set(name, { columns, row })
+    const kept = (bytes: Bytes | null) => (bytes === null ? null : this.arena.copy(bytes.buf, bytes.start, bytes.end))
+    this.coordinator.begin(name, { ...command, user: kept(command.user), order: kept(command.order) }, nowMs)
+  }
+
+  private endRow(name: number, nowMs: number): void {
+    const open = this.openRows.get(name)
+    assert(open !== undefined, 'a row is answered twice')
+    this.openRows.delete(name)
+    const { columns } = open
+    columns.open--
+    if (columns.open > 0) return
+    const answer = this.later
+    answer.clear()
+    this.writePosition(nowMs, answer)
+    writeColumns(answer, columns.outcomes, columns.discounts)
+    this.post.reply(this, columns.request, SETTLED.ANSWERED, answer.buf, 0, answer.pos)
   }
 
   private decideRow(
@@ -371,8 +461,7 @@ export class ShardActor {
     currency: number,
     nowMs: number,
     row: number,
-    outcomes: Uint8Array,
-    discounts: Float64Array,
+    columns: OpenColumns,
   ): void {
     const command: CheckoutCommand = {
       type: COMMAND.REDEEM,
@@ -383,6 +472,11 @@ export class ShardActor {
       ttlSeconds: 0,
     }
     const decision = this.decideAndApply(command, nowMs)
+    if (decision.answer.type === HAND_OVER) this.handOverRow(command, nowMs, row, columns)
+    else this.sayRow(decision, row, columns)
+  }
+
+  private sayRow(decision: Decision, row: number, { outcomes, discounts }: OpenColumns): void {
     const { answer, events } = decision
     if (answer.type === OUTCOME.REFUSED) {
       // A row does not wait; that the order has another call under way is no conflict yet.

@@ -2,6 +2,7 @@
  * The coordinator: calls over several shards, one conversation each, on the lowest of their shards.
  *
  *     ask ──▶ quotes ──▶ decide ──▶ answer                        refusals, replays, reads
+ *     coupons, then campaigns of theirs that live elsewhere, then the user's day
  *      ▲                    └─────▶ prepare here, then the others in ascending order ──▶ decision ──▶ answer
  *      └── stale, or no room any more ◀──────────┘                                        (once delivered)
  *
@@ -9,22 +10,41 @@
  * aborted. What must never happen here: a decision before every shard has said that it prepared.
  */
 import { assert } from '../../protocol/assert.ts'
-import { COMMAND, type Command, type CouponRef, NO_SHARD } from '../../protocol/commands.ts'
+import { COMMAND, type Command } from '../../protocol/commands.ts'
 import { EVENT, type Event } from '../../protocol/events.ts'
-import { type Message, MESSAGE, type Prepared, type QuoteChecks, type Quoted } from '../../protocol/messages.ts'
+import { type Message, MESSAGE, type Prepared, type Quoted } from '../../protocol/messages.ts'
 import { OUTCOME, type Position, type Quote } from '../../protocol/outcomes.ts'
 import type { Bytes } from '../../protocol/bytes.ts'
-import type { Cart } from '../domain/cart.ts'
 import { decide } from '../domain/decide.ts'
 import { asOperation } from '../domain/decide-key.ts'
 import { type Decision, HAND_OVER, isOrderInDoubt } from '../domain/decision.ts'
+import { decideClaimOfDay } from '../domain/decide-pool.ts'
 import { decideStack } from '../domain/decide-stack.ts'
 import { decideExtendStack, decideRedeemStack } from '../domain/decide-stacked-reservation.ts'
-import { NO_SUCH_COUPON } from '../domain/quote.ts'
-import { concludeStack, isPlan, prepareOwn, shardsOf, type StackPlan } from '../domain/stack-plan.ts'
+import {
+  concludeStack,
+  daysFor,
+  isPlan,
+  partOfPlan,
+  prepareOwn,
+  shardsOf,
+  type StackPlan,
+} from '../domain/stack-plan.ts'
+import type { AwayCampaign } from '../domain/stack-quotes.ts'
 import { standingOf } from '../domain/standing.ts'
 import { type History, type ShardState, txnKey } from '../domain/state.ts'
 import { failPoint } from './fail-points.ts'
+import {
+  asStack,
+  isStackedCommand,
+  nextParts,
+  type Part,
+  type Question,
+  questionOf,
+  type Round,
+  ROUNDS,
+  type StackedCommand,
+} from './stack-questions.ts'
 import { STACK_CALL_MS, STACK_TRIES_MAX } from './limits.ts'
 import type { WaitingRoom } from './waiting-room.ts'
 
@@ -41,50 +61,33 @@ export interface CoordinatorPorts {
   readonly giveUp: (request: number) => void
 }
 
-export type StackedCommand = Extract<
-  Command,
-  { readonly type: typeof COMMAND.STACK | typeof COMMAND.REDEEM_RESERVATION | typeof COMMAND.EXTEND_RESERVATION }
->
-
-/** Coupons of one other shard, and their places in the call. */
-export interface Part {
-  readonly shard: number
-  readonly places: number[]
-  readonly coupons: CouponRef[]
-}
-
-export interface Question {
-  readonly parts: readonly Part[]
-  readonly count: number
-  readonly user: Bytes | null
-  readonly order: Bytes | null
-  readonly cart: Cart | null
-  readonly checks: QuoteChecks
-  readonly waits: boolean
-}
-
 class Conversation {
-  /** Names it in messages: given once, so that a late answer to an earlier one finds nobody. */
-  readonly call: number
+  /** Names it in messages: a new one for every round, so that a late answer to an earlier one finds nobody. */
+  call = 0
   readonly request: number
   readonly command: StackedCommand
   /** Of an `Idempotency-Key`; null: none. */
   readonly operation: Bytes | null
   readonly begunAtMs: number
   tries = 0
-  quotes: (Quote | null)[] = []
+  round: Round = ROUNDS.COUPONS
+  told: { coupons: (Quote | null)[]; campaigns: (Quote | null)[]; fullDays: boolean[] } = {
+    coupons: [],
+    campaigns: [],
+    fullDays: [],
+  }
+  away: readonly (AwayCampaign | null)[] = []
   positions: Position[] = []
   question: Question | null = null
-  /** Shards that have not answered. */
-  open = 0
+  /** What shards have not answered. */
+  open: Part[] = []
   plan: StackPlan | null = null
   txnSeq = 0
   /** The shards of the plan, this one first, and what each of those that have prepared said. */
   shards: readonly number[] = []
   heldSeqs: number[] = []
 
-  constructor(call: number, request: number, command: StackedCommand, operation: Bytes | null, nowMs: number) {
-    this.call = call
+  constructor(request: number, command: StackedCommand, operation: Bytes | null, nowMs: number) {
     this.request = request
     this.command = command
     this.operation = operation
@@ -107,44 +110,82 @@ export class Coordinator {
   begin(request: number, handed: Command, nowMs: number): void {
     const isKeyed = handed.type === COMMAND.KEYED
     const command = isKeyed ? handed.inner : handed
-    assert(
-      command.type === COMMAND.STACK ||
-        command.type === COMMAND.REDEEM_RESERVATION ||
-        command.type === COMMAND.EXTEND_RESERVATION,
-      'no other call is handed over',
-    )
+    assert(isStackedCommand(command), 'no other call is handed over')
     const operation = isKeyed ? handed.operation : null
-    const conversation = new Conversation(++this.calls, request, command, operation, nowMs)
-    this.conversations.set(conversation.call, conversation)
-    this.ask(conversation, nowMs)
+    this.ask(new Conversation(request, command, operation, nowMs), nowMs)
   }
 
   private ask(conversation: Conversation, nowMs: number): void {
     conversation.tries++
-    const question = questionOf(this.ports.state.shard, conversation.command, this.ports.history, this.ports.state)
+    const { state, history } = this.ports
+    const question = questionOf(state.shard, conversation.command, history, state)
     conversation.question = question
-    conversation.quotes = Array.from({ length: question.count }, () => NO_SUCH_COUPON)
+    const nobody = Array.from({ length: question.count }, () => null)
+    conversation.told = { coupons: nobody, campaigns: Array.from(nobody), fullDays: [] }
+    conversation.away = []
     conversation.positions = []
-    conversation.open = question.parts.length
-    if (question.parts.length === 0) this.decide(conversation, nowMs)
-    const { user, order, cart, checks, waits } = question
-    for (const { shard: to, coupons } of question.parts) {
-      const { call } = conversation
-      const from = this.ports.state.shard
-      const type = MESSAGE.ASK_QUOTES
-      this.ports.post({ type, from, to, atMs: nowMs, call, coupons, user, order, cart, checks, waits })
+    conversation.round = ROUNDS.COUPONS
+    this.askParts(conversation, question.parts, nowMs)
+  }
+
+  private askParts(conversation: Conversation, parts: readonly Part[], nowMs: number): void {
+    const call = ++this.calls
+    this.conversations.delete(conversation.call)
+    conversation.call = call
+    this.conversations.set(call, conversation)
+    conversation.open = Array.from(parts)
+    if (parts.length === 0) {
+      this.goOn(conversation, nowMs)
+      return
+    }
+    const { user, order, cart, checks, waits } = conversation.question as Question
+    for (const { shard: to, coupons, campaigns, before, days } of parts) {
+      this.ports.post({
+        type: MESSAGE.ASK_QUOTES,
+        from: this.ports.state.shard,
+        to,
+        atMs: nowMs,
+        call,
+        coupons: campaigns.length === 0 ? coupons : [...coupons, ...campaigns],
+        user,
+        order,
+        cart,
+        checks,
+        waits,
+        before: campaigns.length === 0 ? before : [...coupons.map(() => 0), ...before],
+        days,
+      })
     }
   }
 
   quoted(message: Quoted, nowMs: number): void {
     const conversation = this.conversations.get(message.call)
-    const part = conversation?.question?.parts.find(({ shard }) => shard === message.from)
-    if (conversation === undefined || part === undefined || conversation.plan !== null) return
-    if (conversation.positions.some(({ shard }) => shard === message.from)) return
-    for (const [i, place] of part.places.entries()) conversation.quotes[place] = message.quotes[i] as Quote
-    conversation.positions.push({ shard: message.from, seq: message.seq, timeMs: message.atMs })
-    conversation.open--
-    if (conversation.open === 0) this.decide(conversation, nowMs)
+    const at = conversation?.open.findIndex(({ shard }) => shard === message.from) ?? -1
+    if (conversation === undefined || at < 0 || conversation.plan !== null) return
+    const [part] = conversation.open.splice(at, 1)
+    assert(part !== undefined, 'a shard that was not asked has answered')
+    const { told } = conversation
+    let next = 0
+    for (const place of part.places) told.coupons[place] = message.quotes[next++] as Quote
+    for (const place of part.campaignPlaces) told.campaigns[place] = message.quotes[next++] as Quote
+    for (const place of part.dayPlaces) told.fullDays[place] = message.quotes[next++]?.refusal !== null
+    const position = { shard: message.from, seq: message.seq, timeMs: message.atMs }
+    conversation.positions = conversation.positions.filter(({ shard }) => shard !== message.from)
+    conversation.positions.push(position)
+    if (conversation.open.length === 0) this.goOn(conversation, nowMs)
+  }
+
+  /** Everybody has answered: the next round, or the decision. */
+  private goOn(conversation: Conversation, nowMs: number): void {
+    const { state } = this.ports
+    while (conversation.round < ROUNDS.DONE) {
+      conversation.round = (conversation.round + 1) as Round
+      const parts = conversation.round === ROUNDS.DONE ? [] : nextParts(state, conversation, nowMs)
+      if (parts.length === 0) continue
+      this.askParts(conversation, parts, nowMs)
+      return
+    }
+    this.decide(conversation, nowMs)
   }
 
   private decide(conversation: Conversation, nowMs: number): void {
@@ -203,7 +244,7 @@ export class Coordinator {
       this.commit(conversation, plan, nowMs)
       return
     }
-    const coupons = plan.coupons.filter(({ shard }) => shard === to)
+    const { ordinals, versions, amounts } = partOfPlan(plan, to)
     this.ports.post({
       type: MESSAGE.PREPARE,
       from: this.ports.state.shard,
@@ -213,10 +254,12 @@ export class Coordinator {
       txnSeq: conversation.txnSeq,
       reservationTxnSeq: plan.reservationTxnSeq,
       late: plan.late,
-      ordinals: coupons.map(({ ordinal }) => ordinal),
-      versions: coupons.map(({ version }) => version),
+      ordinals,
+      versions,
+      amounts,
       user: plan.user,
       order: plan.order,
+      days: daysFor(plan, to),
     })
   }
 
@@ -250,7 +293,9 @@ export class Coordinator {
     const answer =
       event.type === EVENT.REDEEMED
         ? ({ type: OUTCOME.REDEMPTION, seq: 0, replayed: false } as const)
-        : ({ type: OUTCOME.RESERVATION, seq: 0, again: false } as const)
+        : conversation.command.type === COMMAND.CLAIM
+          ? ({ type: OUTCOME.CLAIMED, seq: 0, again: false } as const)
+          : ({ type: OUTCOME.RESERVATION, seq: 0, again: false } as const)
     this.conclude(conversation, { events: [event], answer, hangs: false }, nowMs)
   }
 
@@ -289,57 +334,20 @@ export class Coordinator {
   }
 }
 
-function decideFor(state: ShardState, { command, quotes }: Conversation, nowMs: number, history: History) {
+function decideFor(state: ShardState, { command, told }: Conversation, nowMs: number, history: History) {
   if (command.type !== COMMAND.STACK) {
     // The reservation may have ended while the other shards were asked: then there is nothing to hand over any more.
     const alone = decide(state, command, nowMs, history)
     if (alone.answer.type !== HAND_OVER) return alone
   }
   switch (command.type) {
-    case COMMAND.STACK:
-      return decideStack(state, command, quotes, nowMs, history)
     case COMMAND.REDEEM_RESERVATION:
-      return decideRedeemStack(state, command, quotes, nowMs, history)
+      return decideRedeemStack(state, command, told, nowMs, history)
     case COMMAND.EXTEND_RESERVATION:
-      return decideExtendStack(state, command, quotes, nowMs, history)
+      return decideExtendStack(state, command, told, nowMs, history)
+    case COMMAND.CLAIM:
+      return decideClaimOfDay(state, command, told.fullDays[0] === true, nowMs)
+    default:
+      return decideStack(state, asStack(state, command), told, nowMs, history)
   }
-}
-
-/** What the other shards are asked for a call. */
-export function questionOf(own: number, command: StackedCommand, history: History, state: ShardState): Question {
-  if (command.type === COMMAND.STACK) {
-    const { user, order, cart, type, coupons } = command.call
-    const parts = partsOf(own, command.shards, coupons)
-    return { parts, count: command.shards.length, user, order, cart, checks: 'ALL', waits: type !== COMMAND.VALIDATE }
-  }
-  const begin = history.at(command.reservationSeq)?.event
-  assert(begin?.type === EVENT.RESERVED && begin.stack !== null, 'a reservation of one shard was handed over')
-  const { coupons } = begin.stack
-  const parts = partsOf(
-    own,
-    coupons.map(({ shard }) => shard),
-    coupons.map(({ ordinal }) => ({ code: null, ordinal })),
-  )
-  const redeems = command.type === COMMAND.REDEEM_RESERVATION
-  return {
-    parts,
-    count: coupons.length,
-    user: begin.user,
-    order: redeems ? command.order : null,
-    cart: null,
-    checks: redeems && !state.stacks.has(command.reservationSeq) ? 'LIMITS' : 'NONE',
-    waits: redeems,
-  }
-}
-
-function partsOf(own: number, shards: readonly number[], coupons: readonly CouponRef[]): Part[] {
-  const parts = new Map<number, Part>()
-  for (const [place, shard] of shards.entries()) {
-    if (shard === own || shard === NO_SHARD) continue
-    const part = parts.get(shard) ?? { shard, places: [], coupons: [] }
-    part.places.push(place)
-    part.coupons.push(coupons[place] as CouponRef)
-    parts.set(shard, part)
-  }
-  return [...parts.values()]
 }

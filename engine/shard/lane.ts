@@ -68,6 +68,14 @@ const WRITES: ReadonlySet<number> = new Set([
   COMMAND.CREATE_COUPON,
   COMMAND.CHANGE_COUPON,
   COMMAND.SWITCH_COUPON,
+  COMMAND.CREATE_CAMPAIGN,
+  COMMAND.CHANGE_CAMPAIGN,
+  COMMAND.SWITCH_CAMPAIGN,
+  COMMAND.CLAIM,
+  COMMAND.START_JOB,
+  COMMAND.PROGRESS_JOB,
+  COMMAND.END_JOB,
+  COMMAND.PUT_COUPON,
   COMMAND.CLAIM_KEY,
   COMMAND.ANSWER_KEY,
   COMMAND.KEYED,
@@ -151,6 +159,7 @@ export class Lane implements Post {
     this.stampTime()
     this.isFull = this.options.journal.freeBytes() < FREE_BYTES_MIN
     if (!this.isHeldUp) this.options.requests.drain(this.visit)
+    this.work()
     this.flushIfDue()
     this.sender.flush()
   }
@@ -175,8 +184,20 @@ export class Lane implements Post {
       this.noteAppended(actor)
     }
     this.deliverPosts()
+    this.work()
     this.flushIfDue()
     this.sender.flush()
+  }
+
+  /** A slice of the codes that are being made on each shard, one a group, so that calls come in between. */
+  private work(): void {
+    if (this.isHeldUp || this.isFull) return
+    for (const actor of this.actors.values()) {
+      if (!actor.hasWork || actor.workedInGroup === this.openGroup) continue
+      actor.workedInGroup = this.openGroup
+      actor.work(this.timeOf(actor))
+      this.noteAppended(actor)
+    }
   }
 
   /** Order memory is bounded: while there are too many entries the window is halved, and given back when there are few. */
@@ -326,10 +347,18 @@ export class Lane implements Post {
   }
 
   private tellIdle(): void {
-    if (this.onIdle === null || this.isFlushing || !this.options.requests.isEmpty) return
-    if (this.touched.length > 0) this.beginFlush()
+    if (this.onIdle === null || this.isFlushing) return
+    // Frames that were on their way when the end began are handled like all before them.
+    if (!this.options.requests.isEmpty) setImmediate(() => this.drainOn())
+    else if (this.touched.length > 0) this.beginFlush()
     else if (this.sender.isEmpty) this.onIdle()
     else setImmediate(() => this.tellIdle())
+  }
+
+  private drainOn(): void {
+    if (this.isFailed) return
+    this.turn()
+    this.tellIdle()
   }
 
   private stampTime(): void {

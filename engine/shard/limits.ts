@@ -35,8 +35,8 @@ export const CLOCK_GAP_MAX_MS = 1_000
 /** A start waits for a wall clock that is behind the log by less than this, and stops at more. */
 export const CLOCK_BEHIND_MAX_MS = 60_000
 
-/** How often order memory is held against its bound. */
-export const ORDER_MEMORY_EVERY_MS = 60_000
+/** How often order memory is held against its bound: each time halves the window, and a week is some ten minutes after 13 of them. */
+export const ORDER_MEMORY_EVERY_MS = 1_000
 
 /** How long a call waits for transactions of others that are undecided, before it takes their capacity for gone. */
 export const PATIENCE_MS = 250
@@ -61,3 +61,6 @@ export const ASK_AFTER_MS = 1_000
 
 /** How often a lane says how many events its log has, for the schedule of snapshots. */
 export const TELL_GROWTH_EVERY_MS = 1_000
+
+/** How long a day that is over is remembered: no zone is so far behind another, and no clock. */
+export const DAYS_KEPT_MS = 2 * 86_400_000

@@ -1,6 +1,7 @@
 /**
  * What crosses between the main thread and a worker besides frames: rare, so plain messages.
  */
+import type { CountersAnswer, CountersQuestion } from './reconcile-questions.ts'
 
 export interface WorkerSettings {
   readonly dataDir: string
@@ -22,6 +23,8 @@ export type ToWorker =
   | { readonly type: 'serve' }
   /** Seal the segment being written, for a snapshot; answered by `rolled`. */
   | { readonly type: 'roll' }
+  /** Answered by `counters`, as they stand between two turns. */
+  | { readonly type: 'count'; readonly id: number; readonly shard: number; readonly question: CountersQuestion }
   | { readonly type: 'stop' }
 
 export type FromWorker =
@@ -38,6 +41,7 @@ export type FromWorker =
   /** Events in the log of this lane's shards, told now and then. */
   | { readonly type: 'grown'; readonly events: number }
   | { readonly type: 'rolled' }
+  | { readonly type: 'counters'; readonly id: number; readonly answer: CountersAnswer }
   /** Nothing is lost: a sentence for the log. */
   | { readonly type: 'warned'; readonly sentence: string }
   /** Memory is ahead of the disk, or an invariant broke: nothing more is answered, the process ends. */

@@ -3,6 +3,7 @@
  * asks when it hears nothing.
  */
 import { EVENT, type Event, type TxnId } from '../../protocol/events.ts'
+import { campaignOrdinal } from '../../protocol/ordinals.ts'
 import { type AskQuotes, type Message, MESSAGE, type Prepare, type Settlement } from '../../protocol/messages.ts'
 import { rowOfBranch } from '../domain/branches.ts'
 import { decidePrepare, decideQuotes, decideSettlement } from '../domain/decide-branch.ts'
@@ -72,11 +73,11 @@ export class Participant {
     post({ type: MESSAGE.DELIVERED, from: state.shard, to: told.from, atMs: nowMs, eventSeq })
   }
 
-  /** The end of a coupon has moved: reservations whose end somebody else has to move are looked at. */
-  couponChanged(ordinal: number, nowMs: number): void {
+  /** The end of a coupon or a campaign has moved: reservations whose end somebody else has to move are looked at. */
+  limitChanged(ordinal: number, nowMs: number): void {
     const { state } = this.ports
     const { holds, coupons } = state.tables
-    const { validUntilMs } = state.definition(ordinal)
+    const { validUntilMs } = state.limits(ordinal)
     if (validUntilMs === null) return
     let row = holds.byCoupon.firstUpTo(coupons.holds.get(ordinal), Number.POSITIVE_INFINITY)
     for (; row >= 0; row = holds.byCoupon.nextUpTo(row, Number.POSITIVE_INFINITY)) {
@@ -100,7 +101,11 @@ export class Participant {
     this.isLookedThrough = true
     const { state } = this.ports
     for (let ordinal = 0; ordinal < state.couponCount; ordinal++) {
-      if (state.tables.coupons.holds.get(ordinal) >= 0) this.couponChanged(ordinal, nowMs)
+      if (state.tables.coupons.holds.get(ordinal) >= 0) this.limitChanged(ordinal, nowMs)
+    }
+    for (const index of state.campaigns.keys()) {
+      const ordinal = campaignOrdinal(index)
+      if (state.tables.coupons.holds.get(ordinal) >= 0) this.limitChanged(ordinal, nowMs)
     }
   }
 
@@ -139,7 +144,7 @@ export class Participant {
     const { holds } = state.tables
     let endsAtMs = Number.POSITIVE_INFINITY
     for (let row = head; row >= 0; row = holds.nextHold.get(row)) {
-      endsAtMs = Math.min(endsAtMs, state.definition(holds.ordinal.get(row)).validUntilMs ?? endsAtMs)
+      endsAtMs = Math.min(endsAtMs, state.limits(holds.ordinal.get(row)).validUntilMs ?? endsAtMs)
     }
     const untilMs = holds.untilMs.get(head)
     return untilMs === 0 || untilMs > endsAtMs ? endsAtMs : null

@@ -5,6 +5,8 @@
  *     main         seq, time, number of coupons, roots of heaps, horizons, minutes
  *     stacks       transactions over several shards: undecided, open reservations, messages not delivered
  *     definitions  what each coupon says, by ordinal
+ *     campaign…    what each campaign says, by index
+ *     jobs         jobs, which of them made which codes, and codes that were changed one by one
  *     codes …      the tables, each as it dumps itself
  *
  * A dump is canonical, so the state after a snapshot and the log behind it can be held against a replay of the whole log,
@@ -13,7 +15,9 @@
  */
 import { assert } from '../../protocol/assert.ts'
 import { ByteReader, ByteWriter } from '../../protocol/bytes.ts'
+import { readCampaign, writeCampaign } from '../../protocol/campaign.ts'
 import { readDefinition, writeDefinition } from '../../protocol/coupon.ts'
+import { JOB_ENDS, readJobErrors, readPlan, writeJobErrors, writePlan } from '../../protocol/jobs.ts'
 import type { Deployment } from '../../persistence/deployment.ts'
 import { JournalError } from '../../persistence/errors.ts'
 import type { ShardHead } from '../../persistence/recovery.ts'
@@ -23,10 +27,15 @@ import {
   SnapshotReader,
   SnapshotWriter,
 } from '../../persistence/snapshot-file.ts'
+import type { Job } from '../domain/jobs.ts'
 import { KeyHash } from '../domain/key-hash.ts'
-import { ShardState, txnKey } from '../domain/state.ts'
+import { Key, type PendingDays, ShardState, txnKey } from '../domain/state.ts'
 import type { StateTables } from '../domain/tables.ts'
+import { Router } from '../routing.ts'
+import { surroundingsOf } from '../surroundings.ts'
+import { DAYS_KEPT_MS } from './limits.ts'
 import { stateTables } from './state-tables.ts'
+import type { BulkTable } from './tables/bulk-table.ts'
 import type { CodeTable } from './tables/code-table.ts'
 import type { CounterTable } from './tables/counter-table.ts'
 import type { DumpReader, DumpWriter } from './tables/dump.ts'
@@ -34,7 +43,7 @@ import type { HoldIndex } from './tables/hold-index.ts'
 import type { OrderTable } from './tables/order-table.ts'
 import type { RowPool } from './tables/row-pool.ts'
 
-const STATE_LAYOUT = 1
+const STATE_LAYOUT = 2
 
 /** Both directions of one section. `dump` must not depend on how the state came about. */
 interface Section {
@@ -52,6 +61,12 @@ export const TRANSIENT_FIELDS: ReadonlySet<string> = new Set([
   'orderKey',
   'number',
   'numberView',
+  'codeBuffer',
+  'saltOf',
+  'saltOrdinal',
+  'saltSinceSeq',
+  'around',
+  'openJobs',
 ])
 
 /** Fields that the sections `main`, `stacks` and `definitions` hold. */
@@ -69,12 +84,20 @@ export const COVERED_FIELDS: ReadonlySet<string> = new Set([
   'stacks',
   'outbox',
   'definitions',
+  'campaignEdges',
+  'batchEdgeMs',
+  'campaigns',
+  'jobs',
+  'ranges',
+  'changedCodes',
 ])
 
 /** Below that sequence the records of a table count as gone. */
 const fromOrders = (state: ShardState): number => state.rememberedFromSeq
 const fromKeys = (state: ShardState): number => state.keysRememberedFromSeq
 const fromBeginning = (): number => 0
+/** Days have their end where others have a sequence. */
+const fromDays = (state: ShardState): number => state.timeMs - DAYS_KEPT_MS
 
 /** Every table has its section; the compiler says when one is missing. */
 const TABLES: Readonly<Record<keyof StateTables, Section>> = {
@@ -91,18 +114,25 @@ const TABLES: Readonly<Record<keyof StateTables, Section>> = {
   keys: records('keys', ({ keys }) => keys as OrderTable, fromKeys),
   operations: records('operations', ({ operations }) => operations as OrderTable, fromKeys),
   holds: table('holds', ({ holds }) => holds.rows as RowPool),
+  campaigns: table('campaigns', ({ campaigns }) => campaigns.rows as RowPool),
+  bulk: table('bulk', ({ bulk }) => bulk as BulkTable),
+  days: records('days', ({ days }) => days as OrderTable, fromDays),
 }
 
 const SECTIONS: readonly Section[] = [
   { name: 'main', dump: dumpMain, load: loadMain },
   { name: 'stacks', dump: dumpStacks, load: loadStacks },
   { name: 'definitions', dump: dumpDefinitions, load: loadDefinitions },
+  { name: 'campaignRules', dump: dumpCampaigns, load: loadCampaigns },
+  { name: 'jobs', dump: dumpJobs, load: loadJobs },
   ...Object.values(TABLES),
 ]
 
 /** A state before its first event. */
 export function emptyState(shard: number, deployment: Deployment): ShardState {
-  return new ShardState(shard, stateTables(deployment.secret), new KeyHash(deployment.secret))
+  const { secret, shards } = deployment
+  const around = surroundingsOf(shard, new Router(shards, secret))
+  return new ShardState(shard, stateTables(secret), new KeyHash(secret), around)
 }
 
 /**
@@ -231,6 +261,8 @@ function dumpMain(state: ShardState, writer: DumpWriter): void {
   writer.number(state.rememberedFromSeq)
   writer.number(state.keysRememberedFromSeq)
   writer.number(state.lastKeySeq)
+  writer.word(state.campaignEdges)
+  writer.number(state.batchEdgeMs)
   writer.word(state.minutes.length)
   for (const { timeMs, seq } of state.minutes) {
     writer.number(timeMs)
@@ -247,6 +279,8 @@ function loadMain(state: ShardState, reader: DumpReader): void {
   state.rememberedFromSeq = reader.number()
   state.keysRememberedFromSeq = reader.number()
   state.lastKeySeq = reader.number()
+  state.campaignEdges = reader.word()
+  state.batchEdgeMs = reader.number()
   const minutes = reader.word()
   for (let index = 0; index < minutes; index++) {
     const timeMs = reader.number()
@@ -256,11 +290,12 @@ function loadMain(state: ShardState, reader: DumpReader): void {
 
 function dumpStacks(state: ShardState, writer: DumpWriter): void {
   writer.word(state.undecided.size)
-  for (const { txn, head, shards } of state.undecided.values()) {
+  for (const { txn, head, shards, days } of state.undecided.values()) {
     writer.word(txn.shard)
     writer.number(txn.seq)
     writer.word(head)
     dumpShards(shards, writer)
+    dumpPendingDays(days, writer)
   }
   writer.word(state.stacks.size)
   for (const [seq, { txnSeq, shards }] of state.stacks) {
@@ -279,7 +314,8 @@ function loadStacks(state: ShardState, reader: DumpReader): void {
   for (let count = reader.word(); count > 0; count--) {
     const txn = { shard: reader.word(), seq: reader.number() }
     const head = reader.word()
-    state.undecided.set(txnKey(txn), { txn, head, shards: loadShards(reader) })
+    const shards = loadShards(reader)
+    state.undecided.set(txnKey(txn), { txn, head, shards, days: loadPendingDays(reader) })
   }
   for (let count = reader.word(); count > 0; count--) {
     const seq = reader.number()
@@ -290,6 +326,33 @@ function loadStacks(state: ShardState, reader: DumpReader): void {
     const seq = reader.number()
     state.outbox.set(seq, loadShards(reader))
   }
+}
+
+function dumpPendingDays(days: PendingDays | null, writer: DumpWriter): void {
+  writer.word(days === null ? 0 : days.takes.length)
+  if (days === null) return
+  const { user, takes } = days
+  for (const word of [user.k0, user.k1, user.k2, user.k3]) writer.word(word)
+  for (const { limit, dayStartMs, dayEndMs, count } of takes) {
+    writer.word(limit)
+    writer.number(dayStartMs)
+    writer.number(dayEndMs)
+    writer.word(count)
+  }
+}
+
+function loadPendingDays(reader: DumpReader): PendingDays | null {
+  const count = reader.word()
+  if (count === 0) return null
+  const user = new Key()
+  user.set(reader.word(), reader.word(), reader.word(), reader.word())
+  const takes = Array.from({ length: count }, () => ({
+    limit: reader.word(),
+    dayStartMs: reader.number(),
+    dayEndMs: reader.number(),
+    count: reader.word(),
+  }))
+  return { user, takes }
 }
 
 function dumpShards(shards: readonly number[], writer: DumpWriter): void {
@@ -319,6 +382,94 @@ function loadDefinitions(state: ShardState, reader: DumpReader): void {
     reader.rawInto(bytes.subarray(0, length))
     state.setDefinition(ordinal, readDefinition(new ByteReader(bytes, 0, length)))
   }
+}
+
+function dumpCampaigns(state: ShardState, writer: DumpWriter): void {
+  const bytes = new ByteWriter()
+  writer.word(state.campaigns.length)
+  for (const campaign of state.campaigns) {
+    bytes.clear()
+    writeCampaign(bytes, campaign)
+    dumpBytes(bytes, writer)
+  }
+}
+
+function loadCampaigns(state: ShardState, reader: DumpReader): void {
+  for (let count = reader.word(); count > 0; count--) state.campaigns.push(readCampaign(loadBytes(reader)))
+}
+
+function dumpJobs(state: ShardState, writer: DumpWriter): void {
+  const bytes = new ByteWriter()
+  writer.word(state.jobs.size)
+  for (const job of state.jobs.values()) {
+    bytes.clear()
+    writePlan(bytes, job.plan)
+    writeJobErrors(bytes, job.errors)
+    dumpBytes(bytes, writer)
+    for (const field of JOB_NUMBERS) writer.number(job[field])
+    writer.word(job.end === null ? -1 : JOB_ENDS.indexOf(job.end))
+  }
+  writer.word(state.ranges.all.length)
+  for (const { firstOrdinal, jobSeq, seq, atMs } of state.ranges.all) {
+    writer.word(firstOrdinal)
+    writer.number(jobSeq)
+    writer.number(seq)
+    writer.number(atMs)
+  }
+  writer.word(state.changedCodes.size)
+  for (const [ordinal, definition] of state.changedCodes) {
+    writer.word(ordinal)
+    bytes.clear()
+    writeDefinition(bytes, definition)
+    dumpBytes(bytes, writer)
+  }
+}
+
+/** All but the plan, the end and the errors. */
+const JOB_NUMBERS = [
+  'seq',
+  'processed',
+  'failed',
+  'total',
+  'place',
+  'begunAtMs',
+  'endedAtMs',
+  'firstOrdinal',
+  'edgeAtMs',
+] as const
+
+function loadJobs(state: ShardState, reader: DumpReader): void {
+  for (let count = reader.word(); count > 0; count--) {
+    const bytes = loadBytes(reader)
+    const plan = readPlan(bytes)
+    const errors = readJobErrors(bytes)
+    const numbers = JOB_NUMBERS.map((field) => [field, reader.number()] as const)
+    const end = JOB_ENDS[reader.word()] ?? null
+    const job = { plan, errors, end, ...Object.fromEntries(numbers) } as Job
+    state.jobs.set(job.seq, job)
+    if (end === null) state.openJobs.set(job.seq, job)
+  }
+  for (let count = reader.word(); count > 0; count--) {
+    const firstOrdinal = reader.word()
+    const jobSeq = reader.number()
+    const seq = reader.number()
+    state.ranges.add({ firstOrdinal, jobSeq, seq, atMs: reader.number() })
+  }
+  for (let count = reader.word(); count > 0; count--) {
+    const ordinal = reader.word()
+    state.changedCodes.set(ordinal, readDefinition(loadBytes(reader)))
+  }
+}
+
+function dumpBytes(bytes: ByteWriter, writer: DumpWriter): void {
+  writer.word(bytes.pos)
+  writer.raw(bytes.buf.subarray(0, bytes.pos))
+}
+
+function loadBytes(reader: DumpReader): ByteReader {
+  const bytes = new Uint8Array(reader.word())
+  reader.rawInto(bytes)
+  return new ByteReader(bytes, 0, bytes.length)
 }
 
 /** Compares instead of writing: what is dumped with what a snapshot holds. */

@@ -16,6 +16,7 @@ import { ShardActor } from './actor.ts'
 import { Lane } from './lane.ts'
 import { CLOCK_BEHIND_MAX_MS, ORDER_MEMORY_EVERY_MS, SWEEP_EVERY_MS, TELL_GROWTH_EVERY_MS } from './limits.ts'
 import type { FromWorker, ToWorker, WorkerSettings } from './messages.ts'
+import { answerCounters } from './reconcile-questions.ts'
 import { recoverShards } from './recover.ts'
 
 const systemTime: TimeSource = { wallMs: () => Date.now(), monotonicMs: () => performance.now() }
@@ -58,11 +59,17 @@ async function run(settings: WorkerSettings): Promise<void> {
 
 function listen(lane: Lane, requests: RingConsumer, journal: Journal, states: readonly ShardState[]): void {
   let stopServing = (): void => {}
-  port?.on('message', ({ type }: ToWorker) => {
+  const byShard = new Map(states.map((state) => [state.shard, state]))
+  port?.on('message', (message: ToWorker) => {
+    const { type } = message
     if (type === 'serve') {
       stopServing = serve(lane, requests, states)
     } else if (type === 'roll') {
       void journal.roll().then(() => tell({ type: 'rolled' }))
+    } else if (type === 'count') {
+      const state = byShard.get(message.shard)
+      if (state === undefined) return
+      tell({ type: 'counters', id: message.id, answer: answerCounters(state, message.question) })
     } else {
       stopServing()
       void stop(lane, journal)

@@ -12,11 +12,16 @@ import type { WorkloadReport } from '../../bench/report/figure.ts'
 import { SMALL } from '../../bench/sizes.ts'
 import { runCeiling } from '../../bench/workloads/ceiling.ts'
 import { runCheckout } from '../../bench/workloads/checkout.ts'
+import { runClaimsWorkload } from '../../bench/workloads/claims.ts'
 import { runColumnsWorkload } from '../../bench/workloads/columns.ts'
+import { runCodes } from '../../bench/workloads/codes.ts'
 import type { BenchContext } from '../../bench/workloads/context.ts'
 import { runHeld } from '../../bench/workloads/held.ts'
+import { runImport } from '../../bench/workloads/imports.ts'
+import { runMemory } from '../../bench/workloads/memory.ts'
 import { runReadModel } from '../../bench/workloads/read-model.ts'
 import { runRecovery } from '../../bench/workloads/recovery.ts'
+import { runSearch } from '../../bench/workloads/search.ts'
 import { runSpread } from '../../bench/workloads/spread.ts'
 import { runStacked } from '../../bench/workloads/stacked.ts'
 
@@ -81,6 +86,16 @@ describe('the bench, small', () => {
     }
   })
 
+  it('claims hands out every coupon, to one user at a time', { timeout: TEST_TIME_LIMIT_MS }, async () => {
+    const report = await runClaimsWorkload(contextFor('wrk'), SMALL.claims)
+    expectSound(report, 7)
+  })
+
+  it('import lands every row of its file', { timeout: TEST_TIME_LIMIT_MS }, async () => {
+    const report = await runImport(contextFor('wrk'), SMALL.import)
+    expectSound(report, 3)
+  })
+
   it('spread counts the uses of one and of many coupons', { timeout: TEST_TIME_LIMIT_MS }, async () => {
     const tool = loadTools[0] as LoadTool
     const report = await runSpread(contextFor(tool), SMALL.spread)
@@ -132,6 +147,36 @@ describe('the bench, small', () => {
     for (const { load, uses } of runs) expect(uses).toBe(load.planned)
     expect(runs[0]?.lists?.polls).toBeGreaterThan(0)
     expect(runs[1]?.lists).toBeNull()
+  })
+
+  it('search finds words and new coupons beside redemptions', { timeout: TEST_TIME_LIMIT_MS }, async () => {
+    const report = await runSearch(contextFor('wrk'), SMALL.search)
+    expectSound(report, 6)
+    type Detail = { made: { created: number }; searches: { answered: number }; load: OpenLoopResult; foundMs: number[] }
+    const { made, searches, load, foundMs } = report.detail as unknown as Detail
+    expect(made.created).toBe(500)
+    expect(searches.answered).toBeGreaterThan(50)
+    expect(load.redeemed).toBe(load.planned)
+    expect(foundMs.length).toBeGreaterThan(0)
+  })
+
+  it('codes makes, exports and redeems codes in bulk', { timeout: TEST_TIME_LIMIT_MS }, async () => {
+    const report = await runCodes(contextFor('wrk'), SMALL.codes)
+    expectSound(report, 7)
+    const { made, runs } = report.detail as { made: { bytes: number }; runs: { kind: string; succeeded: number }[] }
+    expect(made.bytes).toBeGreaterThan(20_000 * 40)
+    expect(runs.map(({ kind }) => kind)).toEqual(['limited', 'free'])
+    for (const { succeeded } of runs) expect(succeeded).toBeGreaterThan(0)
+  })
+
+  it('memory fills a server with codes and users', { timeout: TEST_TIME_LIMIT_MS }, async () => {
+    const report = await runMemory(contextFor('wrk'), SMALL.memory)
+    expect(report.checks.filter((check) => !check.holds)).toEqual([])
+    expect(report.checks).toHaveLength(2)
+    const { steps, end } = report.detail as { steps: { codes: number }[]; end: { stateBytes: number } }
+    expect(steps.map(({ codes }) => codes)).toEqual([4_000, 40_000])
+    // A code takes 22 bytes at the least, a user and his order as much each.
+    expect(end.stateBytes).toBeGreaterThan(40_000 * 22 + 16_384 * 44)
   })
 
   it('held sees three snapshots and a new segment under load', { timeout: TEST_TIME_LIMIT_MS }, async () => {

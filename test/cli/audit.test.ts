@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { acknowledgementFaults } from '../../cli/audit/audit-acknowledgements.ts'
-import { idOf } from '../../cli/audit/audit-accounts.ts'
+import { idOf } from '../../cli/audit/audit-ids.ts'
 import { type Audit, auditLog } from '../../cli/audit/audit-log.ts'
 import { proofOf } from '../../cli/audit/audit-proof.ts'
 import { bytesOf } from '../../protocol/bytes.ts'
@@ -27,6 +27,8 @@ import {
 } from './synthetic-log.ts'
 
 const USES = 1_000
+/** Codes of these logs have the names that read well, on the shards that the tests want. */
+const UNROUTED = { isSettled: false, isRouted: false } as const
 let dataDir: string
 
 beforeEach(() => {
@@ -39,7 +41,7 @@ afterEach(() => {
 
 async function auditOf(groups: readonly Group[]): Promise<Audit> {
   await writeLog(dataDir, groups)
-  return auditLog(dataDir)
+  return auditLog(dataDir, UNROUTED)
 }
 
 async function faultsOf(...events: readonly Group['events'][number][]): Promise<readonly string[]> {
@@ -315,7 +317,7 @@ describe('the files', () => {
       1,
     )
     await writeLog(dataDir, [{ shard: 0, events: [redeemed('w', 'o3')] }], 0)
-    const audit = auditLog(dataDir)
+    const audit = auditLog(dataDir, UNROUTED)
     expect(audit.faults).toEqual([])
     expect(audit.segments).toBe(3)
     expect(audit.coupons.get('AAA')?.redemptions.map(({ userId }) => userId)).toEqual(['u', 'v', 'w'])
@@ -338,7 +340,7 @@ describe('the files', () => {
     await writeLog(dataDir, sale(10, USES))
     const path = join(dataDir, 'lanes', '00', '000001.mdb')
     change(path, readFileSync(path).indexOf('user-5'), 'USER-5')
-    const { faults } = auditLog(dataDir)
+    const { faults } = auditLog(dataDir, UNROUTED)
     expect(faults).toEqual([expect.stringContaining('record 2: does not fit its check sum')])
   })
 
@@ -352,7 +354,7 @@ describe('the files', () => {
     record.write('USER-5', record.indexOf('user-5'), 'latin1')
     record.writeUInt32LE(crc32(record.subarray(4)), 0)
     writeFileSync(path, bytes)
-    expect(auditLog(dataDir).faults).toEqual([
+    expect(auditLog(dataDir, UNROUTED).faults).toEqual([
       expect.stringContaining('after sequence 1: an entry does not have the hash'),
     ])
     record.set(
@@ -363,7 +365,7 @@ describe('the files', () => {
     )
     record.writeUInt32LE(crc32(record.subarray(4)), 0)
     writeFileSync(path, bytes)
-    expect(auditLog(dataDir).faults).toEqual([
+    expect(auditLog(dataDir, UNROUTED).faults).toEqual([
       expect.stringContaining('after sequence 101: an entry does not name the hash of the one before it'),
     ])
   })
@@ -372,20 +374,20 @@ describe('the files', () => {
     for (const n of [1, 2, 3]) {
       await writeLog(dataDir, n === 1 ? sale(10, USES) : [{ shard: 2, events: [redeemed(`more-${n}`, `more-${n}`)] }])
     }
-    expect(auditLog(dataDir).faults).toEqual([])
+    expect(auditLog(dataDir, UNROUTED).faults).toEqual([])
     rmSync(join(dataDir, 'lanes', '00', '000003.mdb'))
-    expect(auditLog(dataDir).faults).toEqual(['lane 00: segment 3 was written and is missing'])
+    expect(auditLog(dataDir, UNROUTED).faults).toEqual(['lane 00: segment 3 was written and is missing'])
     rmSync(join(dataDir, 'lanes', '00', '000003.opened'))
     rmSync(join(dataDir, 'lanes', '00', '000001.mdb'))
     rmSync(join(dataDir, 'lanes', '00', '000001.opened'))
-    expect(auditLog(dataDir).faults).toEqual([
+    expect(auditLog(dataDir, UNROUTED).faults).toEqual([
       'lane 00: segment 1 is missing',
       'shard 2, after sequence 0: sequence 12 follows 0; what follows was not read',
     ])
   })
 
   it('that are none are an error, not a clean audit', () => {
-    expect(() => auditLog(dataDir)).toThrow('holds no log')
+    expect(() => auditLog(dataDir, UNROUTED)).toThrow('holds no log')
   })
 })
 

@@ -1,6 +1,6 @@
 // `tearoff replay` finds whatever is wrong with a log or with what was made of it, and names the place.
 
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { CouponLife } from '../../cli/replay/life.ts'
@@ -13,9 +13,21 @@ import { writeSnapshot } from '../../engine/shard/snapshot-state.ts'
 import type { CounterTable } from '../../engine/shard/tables/counter-table.ts'
 import { JournalError } from '../../persistence/errors.ts'
 import { replayLog } from '../../persistence/recovery.ts'
+import { BULK_ORDINALS, CAMPAIGN_ORDINALS } from '../../protocol/ordinals.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { removeDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
-import { BEGIN_MS, changed, created, redeemed, released, reserved, reversed, writeLog } from './synthetic-log.ts'
+import { campaignMade, codeRedeemed, codesMade, jobEnded, jobStarted } from './synthetic-campaigns.ts'
+import {
+  BEGIN_MS,
+  changed,
+  created,
+  definitionOf,
+  redeemed,
+  released,
+  reserved,
+  reversed,
+  writeLog,
+} from './synthetic-log.ts'
 import { runTool } from './tool-process.ts'
 
 let dataDir: string
@@ -106,7 +118,7 @@ describe('a whole log', () => {
   })
 
   it('tells the life of a coupon in sentences', () => {
-    const life = new CouponLife(1, (_, { code }) => code === 'SAVE10')
+    const life = new CouponLife(1, (_, code) => code === 'SAVE10')
     const events = [
       created(0, 'OTHER'),
       created(1, 'SAVE10', { maxUses: 1 }),
@@ -226,7 +238,44 @@ describe('a snapshot', () => {
       const users = state.tables.users as CounterTable
       for (let slot = users.first(); slot >= 0; slot = users.next(slot)) users.setUses(slot, 7)
     })
-    expect(faultOf(() => replay()).message).toMatch(/user (ann|eve) has 7 uses and 0 held in the state/)
+    expect(faultOf(() => replay()).message).toMatch(
+      /coupon SAVE10 \(ordinal 0\): user (ann|eve) has 7 uses in the state, [12] counted from the log/,
+    )
+  })
+
+  it('with a counter of a campaign or of a code made in bulk changed is found, with its name', async () => {
+    const events = [
+      campaignMade(0, { budgetMinor: 900 }),
+      jobStarted(2, { definition: definitionOf('', { offer: null, campaign: { shard: 1, index: 0 }, maxUses: 1 }) }),
+      codesMade(2, 0, 'AA', 'BB'),
+      jobEnded(2),
+      codeRedeemed('ann', 'o1', 1, 150),
+    ]
+    await writeLog(dataDir, [{ shard: 1, events }])
+    expect(replay().shards).toMatchObject([{ campaigns: 1, codes: 2, uses: 1 }])
+    const plants: readonly [string, (state: ReturnType<typeof stateAt>) => void][] = [
+      [
+        'campaign Spring (ordinal 536870912): 151 minor units of discounts given in the state, 150 counted from the log',
+        (state) => state.tables.campaigns.discountTotal.set(0, 151),
+      ],
+      [
+        'campaign Spring (ordinal 536870912): 0 uses in the state, 1 counted from the log',
+        (state) => state.tables.coupons.uses.set(CAMPAIGN_ORDINALS, 0),
+      ],
+      [
+        'campaign Spring (ordinal 536870912): 2 codes to be claimed in the state, 1 counted from the log',
+        (state) => state.tables.campaigns.poolSize.set(0, 2),
+      ],
+      [
+        'coupon P-BB (ordinal 1073741825): 0 uses in the state, 1 counted from the log',
+        (state) => state.tables.coupons.uses.set(BULK_ORDINALS + 1, 0),
+      ],
+    ]
+    for (const [sentence, plant] of plants) {
+      snapshot(5, plant)
+      expect(faultOf(() => replay()).message).toContain(sentence)
+      rmSync(join(dataDir, 'snapshots'), { recursive: true })
+    }
   })
 
   it('with anything else changed is found, with the name of the section', async () => {

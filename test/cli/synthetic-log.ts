@@ -52,7 +52,7 @@ export async function writeLog(dataDir: string, groups: readonly Group[], lane =
   await journal.close()
 }
 
-const offer: Offer = {
+export const OFFER: Offer = {
   type: 'PERCENT',
   scope: 'ORDER',
   allocation: 'ACROSS',
@@ -72,10 +72,12 @@ const offer: Offer = {
   priority: -3,
 }
 
-function definition(code: string, terms: Partial<CouponDefinition> = {}): CouponDefinition {
+export function definitionOf(code: string, terms: Partial<CouponDefinition> = {}): CouponDefinition {
   return {
     code,
-    offer,
+    offer: OFFER,
+    campaign: null,
+    dailyLimit: null,
     merchantId: null,
     userId: null,
     category: 'summer',
@@ -90,7 +92,7 @@ function definition(code: string, terms: Partial<CouponDefinition> = {}): Coupon
 }
 
 export function created(ordinal: number, code: string, terms: Partial<CouponDefinition> = {}): Event {
-  return { type: EVENT.COUPON_CREATED, ordinal, by: 'shop', definition: definition(code, terms) }
+  return { type: EVENT.COUPON_CREATED, ordinal, by: 'shop', definition: definitionOf(code, terms), imported: null }
 }
 
 export function changed(ordinal: number, code: string, terms: Partial<CouponDefinition>): Event {
@@ -100,7 +102,8 @@ export function changed(ordinal: number, code: string, terms: Partial<CouponDefi
     by: null,
     change: 'PATCHED',
     reason: 'why',
-    definition: definition(code, terms),
+    definition: definitionOf(code, terms),
+    imported: null,
   }
 }
 
@@ -150,6 +153,7 @@ export function reversed(redemptionSeq: number, user: string, returnUse = true):
     user: bytesOf(user),
     reason: 'refund',
     returnUse,
+    amounts: [],
     stack: null,
   }
 }
@@ -217,6 +221,7 @@ function branchPrepared(seq: number, more: PreparedWith, shards: readonly number
     order: order === null ? null : bytesOf(order),
     reservationTxnSeq,
     shards,
+    amounts: [],
   }
 }
 
@@ -250,5 +255,6 @@ export function reversedThere(redemptionSeq: number, heldSeq: number, returnUse 
     user: bytesOf('ann'),
     reason: 'refund',
     returnUse,
+    amounts: [],
   }
 }

@@ -73,6 +73,14 @@ export class HttpCheckout implements Checkout {
     return this.call('PATCH', `/v1/coupons/${code}`, { description }, { 'if-match': `"${version}"` })
   }
 
+  createCampaign(body: Record<string, unknown>): Promise<Answer> {
+    return this.call('POST', '/v1/campaigns', body)
+  }
+
+  getCampaign(id: string): Promise<Answer> {
+    return this.call('GET', `/v1/campaigns/${id}`)
+  }
+
   createCoupon(body: Record<string, unknown>): Promise<Answer> {
     return this.call('POST', '/v1/coupons', body)
   }
@@ -167,7 +175,8 @@ function isUnavailable(code: unknown): boolean {
   return code === 'SHARD_UNAVAILABLE' || code === 'OVERLOADED'
 }
 
-/** `shard:seq@timeMs` → timeMs. */
+/** `shard:seq@timeMs`, of the first shard where several have answered → timeMs. */
 function timeOf(position: string): number {
-  return Number(position.slice(position.indexOf('@') + 1))
+  const [first = ''] = position.split(',')
+  return Number(first.slice(first.indexOf('@') + 1))
 }

@@ -6,6 +6,15 @@ export interface StackCoupon {
   readonly code: string
   readonly maxUses: number | null
   readonly maxUsesPerUser: number | null
+  /** null: it stands alone. */
+  readonly campaign: StackCampaign | null
+}
+
+/** Most of its codes live on other shards than it. */
+export interface StackCampaign {
+  readonly campaignId: string
+  readonly maxUses: number | null
+  readonly budget: number | null
 }
 
 export interface StackOrder {
@@ -17,6 +26,8 @@ export interface StackOrder {
 
 export interface StackRedemption extends StackOrder {
   readonly redemptionId: string
+  /** What each of the coupons gave. */
+  readonly discounts: readonly number[]
   /** Digest of the receipt as it stands now. */
   receipt: string
   /** null: it stands. */
@@ -31,6 +42,8 @@ export interface StackReservation extends StackOrder {
 
 export class StackLedger {
   readonly coupons: StackCoupon[] = []
+  readonly campaigns: StackCampaign[] = []
+  private readonly discountOf = new Map<string, number>()
   readonly redemptions: StackRedemption[] = []
   readonly reservations: StackReservation[] = []
   private readonly usesOf = new Map<string, number>()
@@ -47,6 +60,7 @@ export class StackLedger {
     this.orders.set(entry.orderId, entry.redemptionId)
     this.redemptions.push(entry)
     this.count(entry, 1)
+    this.spend(entry, 1)
   }
 
   reverse(entry: StackRedemption, receipt: string, returnUse: boolean): void {
@@ -54,6 +68,7 @@ export class StackLedger {
     entry.reversal = { returnUse }
     entry.receipt = receipt
     if (returnUse) this.count(entry, -1)
+    this.spend(entry, -1)
   }
 
   addReservation(entry: StackReservation): void {
@@ -70,6 +85,22 @@ export class StackLedger {
     return this.usesOf.get(code) ?? 0
   }
 
+  usesOfCampaign({ campaignId }: StackCampaign): number {
+    return this.usesOf.get(campaignId) ?? 0
+  }
+
+  discountOfCampaign({ campaignId }: StackCampaign): number {
+    return this.discountOf.get(campaignId) ?? 0
+  }
+
+  reservedOfCampaignAt(campaign: StackCampaign, timeMs: number): number {
+    let reserved = 0
+    for (const { coupons, expiresAtMs } of this.open) {
+      if (expiresAtMs > timeMs) reserved += coupons.filter((coupon) => coupon.campaign === campaign).length
+    }
+    return reserved
+  }
+
   reservedAt({ code }: StackCoupon, timeMs: number): number {
     let reserved = 0
     for (const { coupons, expiresAtMs } of this.open) {
@@ -80,6 +111,13 @@ export class StackLedger {
 
   /** Throws when the acknowledgements alone already pass a limit. */
   checkLimits(): void {
+    for (const campaign of this.campaigns) {
+      const uses = this.usesOfCampaign(campaign)
+      const discount = this.discountOfCampaign(campaign)
+      const { campaignId, maxUses, budget } = campaign
+      if (maxUses !== null && uses > maxUses) throw new Violation(`${campaignId}: ${uses} uses were acknowledged`)
+      if (budget !== null && discount > budget) throw new Violation(`${campaignId}: ${discount} were acknowledged`)
+    }
     for (const coupon of this.coupons) {
       const { code, maxUses, maxUsesPerUser } = coupon
       if (maxUses !== null && this.uses(coupon) > maxUses) {
@@ -94,9 +132,18 @@ export class StackLedger {
     }
   }
 
+  private spend({ coupons, discounts }: StackRedemption, sign: 1 | -1): void {
+    for (const [i, { campaign }] of coupons.entries()) {
+      if (campaign === null) continue
+      this.discountOf.set(campaign.campaignId, this.discountOfCampaign(campaign) + sign * (discounts[i] as number))
+    }
+  }
+
   private count({ coupons, userId }: StackOrder, by: number): void {
     for (const coupon of coupons) {
       this.usesOf.set(coupon.code, this.uses(coupon) + by)
+      const { campaign } = coupon
+      if (campaign !== null) this.usesOf.set(campaign.campaignId, this.usesOfCampaign(campaign) + by)
       const key = `${coupon.code} ${userId}`
       this.usesOfUser.set(key, (this.usesOfUser.get(key) ?? 0) + by)
     }

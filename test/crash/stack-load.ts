@@ -8,7 +8,14 @@ import { digestOf, Violation } from './ledger.ts'
 import type { StackCoupon, StackLedger, StackOrder, StackRedemption, StackReservation } from './stack-ledger.ts'
 
 const CURRENCY = 'EUR'
-const LIMITS: ReadonlySet<string> = new Set(['COUPON_EXHAUSTED', 'COUPON_LOCKED', 'USER_LIMIT_REACHED'])
+const LIMITS: ReadonlySet<string> = new Set([
+  'COUPON_EXHAUSTED',
+  'COUPON_LOCKED',
+  'USER_LIMIT_REACHED',
+  'CAMPAIGN_EXHAUSTED',
+  'BUDGET_EXHAUSTED',
+  'DAILY_LIMIT_REACHED',
+])
 /** Said by a server that lives. */
 const NOT_DONE: ReadonlySet<string> = new Set(['SHARD_UNAVAILABLE', 'OVERLOADED'])
 const USERS = 400
@@ -125,7 +132,10 @@ export class StackLoad {
     }
     const { coupons, userId, orderId, totalMinor } = order
     const redemptionId = String(result['redemptionId'])
-    const entry = { coupons, userId, orderId, totalMinor, redemptionId, receipt: digestOf(result), reversal: null }
+    const given = result['coupons'] as { readonly code: string; readonly amount: number }[]
+    const discounts = coupons.map(({ code }) => given.find((each) => each.code === code)?.amount ?? 0)
+    const receipt = digestOf(result)
+    const entry = { coupons, userId, orderId, totalMinor, redemptionId, discounts, receipt, reversal: null }
     this.ledger.addRedemption(entry)
     return entry
   }

@@ -17,7 +17,7 @@ import { connectCalls } from '../support/ws-calls.ts'
 import { type Checkout, HttpCheckout, WsCheckout } from './checkout.ts'
 import { Violation } from './ledger.ts'
 import { checkRedemption, checkReservation, done, SETTLED_WITHIN_MS } from './stack-checks.ts'
-import { type StackCoupon, StackLedger } from './stack-ledger.ts'
+import { type StackCampaign, type StackCoupon, StackLedger } from './stack-ledger.ts'
 import { type StackDoubt, StackLoad } from './stack-load.ts'
 
 const BUYERS_EACH = 8
@@ -29,9 +29,14 @@ const FAIL_POINT_TIMES_MAX = 40
 const SELDOM = 'stack.aborted'
 const SELDOM_TIMES_MAX = 3
 const STOCK_COUPONS = 12
+/** Of these, codes of a campaign, which lie on whatever shards. */
+const STOCK_OF_CAMPAIGN = 5
 /** Rounds are odd where the server is not sent to a fail point. */
 const ROUNDS_OF_A_STOCK = 6
 const GRACEFUL_EVERY = 14
+const OFFER = { type: 'PERCENT', value: 10, stacking: 'STACKABLE' } as const
+/** Counted on the shard of the user. */
+const DAILY = { perUser: 40, scope: 'ALL' } as const
 const SETTLED_EVERY = 15
 const SAMPLE = 60
 const WINDOW = 256
@@ -287,6 +292,7 @@ class StackProof {
       await inWindows(redemptions, (entry) => checkRedemption(checkout, entry))
       await inWindows(reservations, (entry) => checkReservation(checkout, entry))
       await inWindows(ledger.coupons.slice(-3 * STOCK_COUPONS), (coupon) => this.checkCoupon(checkout, coupon))
+      await inWindows(ledger.campaigns.slice(-3), (campaign) => this.checkCampaign(http, campaign))
       this.counts.checked += redemptions.length + reservations.length + ledger.coupons.length
     } catch (cause) {
       throw new Violation(`${(cause as Error).message}\n${server.lastWords}`, { cause })
@@ -312,6 +318,25 @@ class StackProof {
       const found = `${String(result['uses'])} uses and ${String(result['reserved'])} reserved`
       if (performance.now() > untilMs) {
         throw new Violation(`${coupon.code} has ${found}, acknowledged were ${uses} and ${reserved} at ${timeMs}`)
+      }
+      await wait(LOOK_AGAIN_MS)
+    }
+  }
+
+  private async checkCampaign(http: HttpCheckout, campaign: StackCampaign): Promise<void> {
+    const untilMs = performance.now() + SETTLED_WITHIN_MS
+    for (;;) {
+      const { campaignId } = campaign
+      const { result, timeMs } = done(await http.getCampaign(campaignId), `the campaign ${campaignId} was created`)
+      const uses = this.ledger.usesOfCampaign(campaign)
+      const reserved = this.ledger.reservedOfCampaignAt(campaign, timeMs)
+      const discount = this.ledger.discountOfCampaign(campaign)
+      const found = `${String(result['uses'])}/${String(result['reserved'])} ${String(result['discountTotal'])}`
+      if (found === `${uses}/${reserved} ${discount}`) return
+      if (performance.now() > untilMs) {
+        throw new Violation(
+          `${campaignId} has ${found}, acknowledged were ${uses}/${reserved} ${discount} at ${timeMs}`,
+        )
       }
       await wait(LOOK_AGAIN_MS)
     }
@@ -357,13 +382,18 @@ class StackProof {
 
   private async newStock(http: HttpCheckout): Promise<void> {
     this.stock = []
+    const campaign = await this.newCampaign(http)
     for (let i = 0; i < STOCK_COUPONS; i++) {
+      const isOfCampaign = i < STOCK_OF_CAMPAIGN
       const coupon: StackCoupon = {
         code: `STACK-${this.round}-${i}`,
-        maxUses: this.random.pick([null, 20, 200, 1_000]),
+        maxUses: this.random.pick([isOfCampaign ? 100 : null, 20, 200, 1_000]),
         maxUsesPerUser: this.random.pick([null, null, 3]),
+        campaign: isOfCampaign ? campaign : null,
       }
-      const body = { code: coupon.code, type: 'PERCENT', value: 10, stacking: 'STACKABLE' }
+      const body = isOfCampaign
+        ? { code: coupon.code, campaignId: campaign.campaignId }
+        : { code: coupon.code, ...OFFER, dailyLimit: this.random.pick([undefined, DAILY]) }
       const answer = await http.createCoupon({
         ...body,
         ...(coupon.maxUses === null ? {} : { maxUses: coupon.maxUses }),
@@ -373,6 +403,23 @@ class StackProof {
       this.ledger.coupons.push(coupon)
       this.stock.push(coupon)
     }
+  }
+
+  private async newCampaign(http: HttpCheckout): Promise<StackCampaign> {
+    const maxUses = this.random.pick([null, 60, 600])
+    const budget = this.random.pick([null, 30_000, 300_000])
+    const answer = await http.createCampaign({
+      name: `Stack ${this.round}`,
+      offer: OFFER,
+      currency: 'EUR',
+      dailyLimit: DAILY,
+      ...(maxUses === null ? {} : { maxUses }),
+      ...(budget === null ? {} : { budget }),
+    })
+    if (answer.kind !== 'done') throw new Violation(`no campaign was created: ${JSON.stringify(answer)}`)
+    const campaign = { campaignId: String(answer.result['campaignId']), maxUses, budget }
+    this.ledger.campaigns.push(campaign)
+    return campaign
   }
 
   private line(): string {

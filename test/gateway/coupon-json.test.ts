@@ -67,7 +67,7 @@ test('percentages keep two decimals', () => {
     [100, 10_000],
   ] as const) {
     const definition = decodeDefinition({ type: 'PERCENT', value }, GENERATED)
-    expect(definition.offer.percentBps).toBe(bps)
+    expect(definition.offer?.percentBps).toBe(bps)
     expect(definitionJson(definition)['value']).toBe(value)
   }
 })
@@ -93,8 +93,18 @@ describe('a creation is refused with a pointer', () => {
     [{ type: 'PERCENT', value: 5, code: 'redeem' }, '/code: REDEEM is the name of a path; choose another code'],
     [{ type: 'PERCENT', value: 5, code: 7 }, '/code: has to be a string'],
     [{ type: 'PERCENT', value: 5, status: 'ACTIVE' }, '/status: is given by the engine and cannot be written'],
-    [{ type: 'PERCENT', value: 5, campaignId: 'c' }, '/campaignId: is not available yet: it comes with campaigns'],
-    [{ type: 'PERCENT', value: 5, dailyLimit: {} }, '/dailyLimit: is not available yet: it comes with campaigns'],
+    [{ campaignId: 'c' }, '/campaignId: has to be the id of a campaign'],
+    [
+      { type: 'PERCENT', value: 5, dailyLimit: { perUser: 0 } },
+      '/dailyLimit/perUser: has to be an integer from 1 to 2^53-1',
+    ],
+    [{ type: 'PERCENT', value: 5, dailyLimit: { scope: 'ME' } }, '/dailyLimit/scope: has to be one of ALL, CAMPAIGN'],
+    [{ type: 'PERCENT', value: 5, dailyLimit: { per: 1 } }, '/dailyLimit/per: is no field of this request'],
+    [{ campaignId: 'cmp_003', type: 'PERCENT' }, '/type: is given by the campaign; a coupon of a campaign has none'],
+    [
+      { campaignId: 'cmp_003', stacking: 'STACKABLE' },
+      '/stacking: is given by the campaign; a coupon of a campaign has none',
+    ],
     [{ type: 'PERCENT', value: 5, colour: 1 }, '/colour: is no field of this request'],
     [JSON.parse('{"type":"PERCENT","value":5,"__proto__":{}}'), '/__proto__: is no field of this request'],
     [{ type: 'PERCENT', value: 5, maxUses: 0 }, '/maxUses: has to be an integer from 1 to 2^53-1'],
@@ -162,7 +172,7 @@ describe('a patch', () => {
     [{ code: null }, '/code: cannot change'],
     [{ currency: 'USD' }, '/currency: cannot change'],
     [{ currency: null }, '/currency: cannot change'],
-    [{ campaignId: null }, '/campaignId: is not available yet: it comes with campaigns'],
+    [{ campaignId: 'cmp_003' }, '/campaignId: cannot change'],
     [{ uses: 0 }, '/uses: is given by the engine and cannot be written'],
     [{ type: null }, '/type: is required'],
     [{ type: 'PERCENT', value: 5 }, '/allocation: belongs to type FIXED with scope ITEM'],

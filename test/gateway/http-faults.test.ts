@@ -227,8 +227,7 @@ describe('paths and methods', () => {
     ['GET', '/'],
     ['GET', '/v2/coupons'],
     ['GET', '/v1/coupons/A/B/C'],
-    ['POST', '/v1/coupons/generate'],
-    ['POST', '/v1/campaigns'],
+    ['POST', '/v1/campaign'],
     ['GET', '/v1/coupons//lock'],
   ])('%s %s does not exist', async (method, path) => {
     const answer = await send(running.gateway.port, { method, path })

@@ -30,8 +30,59 @@ function onCoupon(operation: OperationName, body?: unknown): Case {
   return { operation, status: 200, ask }
 }
 
+function onCampaign(operation: OperationName, more: Partial<Asked> = {}): Case {
+  const ask = async (world: KeyedWorld): Promise<Asked> => ({ operation, target: await world.campaign(), ...more })
+  return { operation, status: 200, ask }
+}
+
 /** Every operation that takes a key, with a request that it grants. */
 const CASES: readonly Case[] = [
+  {
+    operation: 'createCampaign',
+    status: 201,
+    ask: async () => ({ operation: 'createCampaign', body: { name: 'sale', offer: { type: 'FREESHIP' } } }),
+  },
+  onCampaign('patchCampaign', { ifMatch: '"1"', body: { maxUses: 9 } }),
+  onCampaign('disableCampaign'),
+  {
+    operation: 'enableCampaign',
+    status: 200,
+    ask: async (world) => {
+      const target = await world.campaign()
+      await world.call({ operation: 'disableCampaign', target }, null)
+      return { operation: 'enableCampaign', target }
+    },
+  },
+  {
+    operation: 'claimCoupon',
+    status: 201,
+    ask: async (world) => ({ operation: 'claimCoupon', target: await world.pool(3), body: { userId: 'ann' } }),
+  },
+  {
+    operation: 'createCodes',
+    status: 202,
+    ask: async (world) => ({ operation: 'createCodes', target: await world.campaign(), body: { count: 3 } }),
+  },
+  {
+    operation: 'generateCoupons',
+    status: 202,
+    ask: async () => ({ operation: 'generateCoupons', body: { type: 'FREESHIP', count: 1_001 } }),
+  },
+  {
+    operation: 'cancelJob',
+    status: 200,
+    ask: async (world) => ({ operation: 'cancelJob', target: await world.job() }),
+  },
+  {
+    operation: 'importCoupons',
+    status: 202,
+    ask: async () => ({
+      operation: 'importCoupons',
+      received: { format: 'CSV', file: 'spooled', bytes: 22 },
+      // What the digest of a file is does not matter here: only whether it is the same.
+      body: { format: 'CSV', bytes: 22, sha256: 'ab'.repeat(32) },
+    }),
+  },
   {
     operation: 'createCoupon',
     status: 201,
@@ -178,7 +229,11 @@ describe.each(CASES)('$operation', ({ status, ask }) => {
 })
 
 function isKeyedWrite(command: Command): boolean {
-  return command.type === COMMAND.KEYED && command.inner.type !== COMMAND.GET_COUPON
+  return (
+    command.type === COMMAND.KEYED &&
+    command.inner.type !== COMMAND.GET_COUPON &&
+    command.inner.type !== COMMAND.GET_CAMPAIGN
+  )
 }
 
 describe('a generated code', () => {

@@ -6,6 +6,9 @@ import addFormats from 'ajv-formats'
 import fc from 'fast-check'
 import type { TSchema } from 'typebox'
 import { expect, test } from 'vitest'
+import { decodeCampaign } from '../../gateway/campaign-json.ts'
+import { ClaimBody, CreateCampaignBody } from '../../gateway/campaign-schemas.ts'
+import { decodeClaim } from '../../gateway/claim-calls.ts'
 import { decodeDefinition } from '../../gateway/coupon-json.ts'
 import {
   decodeOneCoupon,
@@ -103,6 +106,49 @@ const coupon = fc
     }
   })
 
+const dailyLimit = fc.record({ perUser: count, scope: fc.constantFrom('ALL', 'CAMPAIGN') }, { requiredKeys: [] })
+
+const OF_OFFERS: ReadonlySet<string> = new Set([
+  'type',
+  'value',
+  'currency',
+  'scope',
+  'allocation',
+  'maxDiscount',
+  'maxUnits',
+  'minOrderAmount',
+  'minQuantity',
+  'applicableProductIds',
+  'excludedCategoryIds',
+  'channels',
+  'stacking',
+  'priority',
+])
+
+/** A coupon's offer, and the rest of a campaign beside it. */
+const campaign = fc
+  .record(
+    {
+      of: coupon,
+      name,
+      merchantId: name,
+      timezone: fc.constantFrom('UTC', 'Europe/Berlin', 'Asia/Kolkata'),
+      listed: fc.boolean(),
+      maxUses: count,
+      maxUsesPerUser: count,
+      budget: count,
+      dailyLimit,
+      lockSeconds: fc.integer({ min: 1, max: 3_600 }),
+      lowStockAt: fc.constantFrom(0, 0.1, 0.25, 1),
+      validFrom: time,
+    },
+    { requiredKeys: ['of', 'name'] },
+  )
+  .map(({ of, ...rest }) => ({
+    ...rest,
+    offer: Object.fromEntries(Object.entries(of).filter(([key]) => OF_OFFERS.has(key))),
+  }))
+
 /** Values that are wrong nearly everywhere. */
 const intruder = fc.constantFrom<unknown>(
   null,
@@ -153,6 +199,10 @@ const BEYOND_SCHEMA = [
   /^\/currency: (?:is required|differs)/,
   /^\/orderTotal: stands for a cart/,
   /^\/value: /,
+  /^\/offer\/(?:value|currency|allocation|maxUnits): /,
+  /^\/timezone: /,
+  /^\/campaignId: /,
+  /: is given by the campaign; /,
   /^\/code: /,
   /^\/validUntil: has to be later than validFrom$/,
   /: has to be a moment that exists/,
@@ -197,6 +247,17 @@ const pairs: readonly [string, TSchema, fc.Arbitrary<unknown>, (body: unknown) =
     decodeReverse,
   ],
   ['createCoupon', CreateCouponBody, coupon, (body) => decodeDefinition(body, () => 'GENERATED2')],
+  ['createCampaign', CreateCampaignBody, campaign, decodeCampaign],
+  ['claimCoupon', ClaimBody, fc.record({ userId: name }), decodeClaim],
+  [
+    'createCoupon of a campaign',
+    CreateCouponBody,
+    fc.record(
+      { campaignId: fc.constant('cmp_003'), category: name, dailyLimit, validFrom: time },
+      { requiredKeys: ['campaignId'] },
+    ),
+    (body) => decodeDefinition(body, () => 'GENERATED2'),
+  ],
   [
     'extendCoupon',
     ExtendCouponBody,

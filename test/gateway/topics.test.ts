@@ -5,6 +5,7 @@ import { SETTLED } from '../../engine/transport/port.ts'
 import { COMMAND } from '../../protocol/commands.ts'
 import { formatId } from '../../protocol/ids.ts'
 import { connectWebSocket, OPCODE, type WsClient } from '../support/ws-client.ts'
+import { campaign } from './support/outcomes.ts'
 import { coupon, refused } from './support/websocket-outcomes.ts'
 import { type Scripted, startWebSocketServer, type WebSocketServer } from './support/websocket-server.ts'
 
@@ -198,11 +199,40 @@ describe('the end of a topic', () => {
   })
 })
 
+describe('a topic of a campaign', () => {
+  const topic = `campaign:${formatId('cmp_', 2, 3)}`
+  const pushed = (uses: number): Record<string, unknown> => ({
+    topic,
+    uses,
+    reserved: 6,
+    remaining: 994 - uses,
+    status: 'ACTIVE',
+  })
+
+  it('is answered, pushed at once, and whenever its counters have changed', async () => {
+    answer = campaign({ uses: 4 })
+    client.say({ id: 1, op: 'subscribe', topic })
+    expect(await client.next()).toEqual({ id: 1, ok: true, result: { topic } })
+    expect(await client.next()).toEqual(pushed(4))
+    expect(server.shards.commands[0]).toMatchObject({ shard: 2, command: { type: COMMAND.GET_CAMPAIGN, index: 3 } })
+    answer = campaign({ uses: 5 })
+    server.clock.tick()
+    expect(await client.next()).toEqual(pushed(5))
+  })
+
+  it('that does not exist is refused', async () => {
+    answer = refused('CAMPAIGN_NOT_FOUND')
+    client.say({ id: 1, op: 'subscribe', topic })
+    expect(await client.next()).toMatchObject({ id: 1, ok: false, error: { code: 'CAMPAIGN_NOT_FOUND', status: 404 } })
+    expect(server.sockets.topics).toBe(0)
+  })
+})
+
 describe('what cannot be subscribed', () => {
   it.each([
     ['a coupon that cannot exist', 'coupon:no', 'COUPON_NOT_FOUND'],
     ['an id of no shard', `coupon:${formatId('cpn_', 999, 1)}`, 'COUPON_NOT_FOUND'],
-    ['a campaign', 'campaign:cmp_1', 'NOT_FOUND'],
+    ['a campaign that cannot exist', 'campaign:cmp_1', 'CAMPAIGN_NOT_FOUND'],
     ['anything else', 'weather', 'INVALID_REQUEST'],
     ['an endless topic', `coupon:${'A'.repeat(200)}`, 'INVALID_REQUEST'],
     ['no topic', undefined, 'INVALID_REQUEST'],

@@ -192,12 +192,19 @@ describe('operations of a session', () => {
     expect(errorOf(await client.next())).toMatchObject({ code, status: 503 })
   })
 
-  it('claim says that there are no campaigns yet', async () => {
+  it('claim names a campaign that cannot exist', async () => {
     client.say({ id: 1, op: 'claim', campaignId: 'cmp_1', userId: 'u1' })
-    expect(errorOf(await client.next())).toMatchObject({
-      code: 'NOT_FOUND',
-      detail: 'there is nothing to claim from: campaigns are not available yet',
-    })
+    expect(errorOf(await client.next())).toMatchObject({ code: 'CAMPAIGN_NOT_FOUND', status: 404 })
+  })
+
+  it.each([
+    [{ userId: 'u1' }, '/campaignId'],
+    [{ campaignId: 7, userId: 'u1' }, '/campaignId'],
+    [{ campaignId: 'cmp_000' }, '/userId'],
+    [{ campaignId: 'cmp_000', userId: 'u1', cart: {} }, '/cart'],
+  ])('claim of %j points at the fault', async (body, pointer) => {
+    client.say({ id: 1, op: 'claim', ...body })
+    expect(errorOf(await client.next())).toMatchObject({ code: 'INVALID_REQUEST', errors: [{ pointer }] })
   })
 })
 

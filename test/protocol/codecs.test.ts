@@ -12,7 +12,9 @@ import { readMessage, writeMessage } from '../../protocol/message-codec.ts'
 import { MESSAGE } from '../../protocol/messages.ts'
 import { readOutcome, readPosition, writeOutcome, writePosition } from '../../protocol/outcome-codec.ts'
 import { OUTCOME } from '../../protocol/outcomes.ts'
-import { command, event, message, outcome, position, text, uint } from './random-messages.ts'
+import { event } from './random-events.ts'
+import { text, uint } from './random-fields.ts'
+import { command, message, outcome, position } from './random-messages.ts'
 
 const SEED = Number(process.env['FC_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const RUNS = 2_000
@@ -126,11 +128,17 @@ describe('bytes that nobody wrote', () => {
     ['an event of a later version', [2, 99, 1]],
     ['a number without an end', [3, EVENT.ORDERS_FORGOTTEN, 0xff, 0xff]],
     ['a change of a kind that is unknown', [4, EVENT.COUPON_SWITCHED, 0, 0, 9]],
+    ['a coupon of a later layout', [4, EVENT.COUPON_CREATED, 0, 0, 3]],
+    ['a campaign of a later layout', [4, EVENT.CAMPAIGN_CREATED, 0, 0, 2]],
+    ['a job of a kind that is unknown', [3, EVENT.JOB_STARTED, 0, 3]],
+    ['an end of a job that is unknown', [4, EVENT.JOB_ENDED, 1, 3, 0]],
   ])('%s stops the reader', (_, bytes) => {
-    expect(() => readEvent(new ByteReader(Uint8Array.from(bytes)))).toThrow(/INVARIANT|longer|length|unknown|past/)
+    expect(() => readEvent(new ByteReader(Uint8Array.from(bytes)))).toThrow(
+      /INVARIANT|longer|length|unknown|past|newer|not know/,
+    )
   })
 
-  test.each([0, 18, 255])('a command of type %i stops the reader', (type) => {
+  test.each([0, 34, 255])('a command of type %i stops the reader', (type) => {
     expect(() => readCommand(new ByteReader(Uint8Array.of(type)))).toThrow(`command type ${type} is unknown`)
   })
 

@@ -4,23 +4,25 @@ import { expect, test } from 'vitest'
 import { ByteReader, Bytes, ByteWriter, textOf } from '../../protocol/bytes.ts'
 import { readEvent, writeEvent, writeTick } from '../../protocol/event-codec.ts'
 import { EVENT } from '../../protocol/events.ts'
+import { GOLDEN_CAMPAIGN_EVENTS } from './golden-campaign-events.ts'
 import { GOLDEN_EVENTS } from './golden-events.ts'
 
+const GOLDEN = [...GOLDEN_EVENTS, ...GOLDEN_CAMPAIGN_EVENTS]
 const PAGE = readFileSync(new URL('../../docs/formats/events.md', import.meta.url), 'utf8')
 
-test.each(GOLDEN_EVENTS)('$name is written as it always was', ({ event, hex }) => {
+test.each(GOLDEN)('$name is written as it always was', ({ event, hex }) => {
   const w = new ByteWriter(1)
   writeEvent(w, event)
   expect(Buffer.from(w.view()).toString('hex')).toBe(hex)
 })
 
-test.each(GOLDEN_EVENTS)('$name is read from the bytes of old', ({ event, hex }) => {
+test.each(GOLDEN)('$name is read from the bytes of old', ({ event, hex }) => {
   const r = new ByteReader(Uint8Array.from(Buffer.from(hex, 'hex')))
   expect(plain(readEvent(r))).toEqual(plain(event))
   expect(r.done).toBe(true)
 })
 
-test.each(GOLDEN_EVENTS)('$name stands in docs/formats/events.md with these bytes', ({ name, hex }) => {
+test.each(GOLDEN)('$name stands in docs/formats/events.md with these bytes', ({ name, hex }) => {
   expect(bytesOnPage(`### ${name}\n`)).toBe(hex)
 })
 
@@ -33,7 +35,7 @@ test('a tick is written, read and documented', () => {
 })
 
 test('there is a golden event of every type', () => {
-  expect(new Set(GOLDEN_EVENTS.map(({ event }) => event.type))).toEqual(new Set(Object.values(EVENT)))
+  expect(new Set(GOLDEN.map(({ event }) => event.type))).toEqual(new Set(Object.values(EVENT)))
 })
 
 /** The first column of the first block behind a heading. */

@@ -1,6 +1,7 @@
 /**
- * One event of every type, and the bytes it has on disk for ever. Whoever has to change a line here has broken the logs that
- * exist: add a new type or layout instead. docs/formats/events.md explains the same bytes field by field.
+ * One event of every type, those about campaigns aside (`golden-campaign-events.ts`), and the bytes it has on disk for ever.
+ * Whoever has to change a line here has broken the logs that exist: add a new type or layout instead. docs/formats/events.md
+ * explains the same bytes field by field.
  */
 import { bytesOf } from '../../protocol/bytes.ts'
 import { currencyNumber } from '../../protocol/currency.ts'
@@ -45,7 +46,7 @@ export interface Golden {
 export const GOLDEN_EVENTS: readonly Golden[] = [
   {
     name: 'CouponCreated',
-    event: { type: EVENT.COUPON_CREATED, ordinal: 7, by: 'key_1', definition: SUMMER },
+    event: { type: EVENT.COUPON_CREATED, ordinal: 7, by: 'key_1', definition: SUMMER, imported: null },
     hex: '47010701056b65795f31010853554d4d4552313000000200e807000103455552d10f0000000000010270390001010361707001010000010573686f6573000065020081b8ccea9c33',
   },
   {
@@ -57,6 +58,7 @@ export const GOLDEN_EVENTS: readonly Golden[] = [
       change: 'EXPIRED',
       reason: 'over',
       definition: couponWith('ABC', { validUntilMs: AT_MS }),
+      imported: null,
     },
     hex: '3102ac02000201046f766572010341424300000200e8070000000000000000000000000000000000000000008180b3c19c33',
   },
@@ -186,6 +188,7 @@ export const GOLDEN_EVENTS: readonly Golden[] = [
       user: bytesOf('u1'),
       reason: 'refund',
       returnUse: true,
+      amounts: [],
       stack: null,
     },
     hex: '100ac901010702753106726566756e6401',
@@ -232,6 +235,7 @@ export const GOLDEN_EVENTS: readonly Golden[] = [
       user: bytesOf('u1'),
       reason: 'refund',
       returnUse: true,
+      amounts: [],
       stack: { heldSeq: 200, shards: [9] },
     },
     hex: '141bc901010702753106726566756e6401c8010109',
@@ -246,6 +250,7 @@ export const GOLDEN_EVENTS: readonly Golden[] = [
       order: bytesOf('o1'),
       reservationTxnSeq: 0,
       shards: [9],
+      amounts: [],
     },
     hex: '0f0d0300010702753101026f31000109',
   },
@@ -259,6 +264,7 @@ export const GOLDEN_EVENTS: readonly Golden[] = [
       order: bytesOf('o1'),
       reservationTxnSeq: 150,
       shards: [],
+      amounts: [],
     },
     hex: '100d03c801010202753101026f31960100',
   },
@@ -301,6 +307,7 @@ export const GOLDEN_EVENTS: readonly Golden[] = [
       user: bytesOf('u1'),
       reason: 'refund',
       returnUse: true,
+      amounts: [],
     },
     hex: '131303c901ac02010202753106726566756e6401',
   },

@@ -1,222 +1,36 @@
 /**
- * Random commands, events, outcomes and messages between shards, every field of every kind; money and times up to the
- * largest that the formats carry.
+ * Random commands, outcomes and messages between shards, every field of every kind; money and times up to the largest that the
+ * formats carry.
  */
 import fc from 'fast-check'
 import { bytesOf } from '../../protocol/bytes.ts'
 import { COMMAND, NO_SHARD } from '../../protocol/commands.ts'
-import { CHANGES, DONE_KINDS, EVENT, RELEASE_CAUSES, SWITCHES } from '../../protocol/events.ts'
+import { CHANGES, RELEASE_CAUSES, SWITCHES } from '../../protocol/events.ts'
 import { MESSAGE, PREPARE_RESULTS, QUOTE_CHECKS } from '../../protocol/messages.ts'
 import { COUPON_STATUSES, OUTCOME, RESERVATION_STATUSES } from '../../protocol/outcomes.ts'
 import { REFUSALS, type RefusalCode } from '../../protocol/refusals.ts'
-
-export const uint = fc.oneof(
-  fc.nat({ max: 300 }),
-  fc.maxSafeNat(),
-  fc.constantFrom(127, 128, 16_383, 16_384, 2 ** 31, 2 ** 32, 2 ** 53 - 1),
-)
-/** ASCII short and long, and what is not ASCII; lone surrogates have no UTF-8. */
-export const text = fc.oneof(
-  fc.string({ maxLength: 40 }),
-  fc.string({ unit: 'binary', maxLength: 140 }),
-  fc.constant('ü'.repeat(64)),
-)
-const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: null })
-const bytes = text.map(bytesOf)
-const ordinals = fc.uniqueArray(uint, { minLength: 1, maxLength: 10 })
-const constant = <T>(value: T) => fc.constant<T>(value)
-const code = fc.stringMatching(/^[A-Z0-9_-]{3,64}$/)
-
-const offer = fc.record({
-  type: fc.constantFrom('PERCENT', 'FIXED', 'FREESHIP'),
-  percentBps: fc.nat({ max: 10_000 }),
-  valueMinor: uint,
-  currency: maybe(fc.constantFrom('EUR', 'JPY')),
-  scope: fc.constantFrom('ORDER', 'ITEM'),
-  allocation: fc.constantFrom('UNIT', 'LINE', 'ACROSS'),
-  maxDiscountMinor: maybe(uint),
-  maxUnits: maybe(uint),
-  minOrderMinor: maybe(uint),
-  minQuantity: maybe(uint),
-  applicableProductIds: fc.array(text, { maxLength: 4 }),
-  applicableCategoryIds: fc.array(text, { maxLength: 4 }),
-  excludedProductIds: fc.array(text, { maxLength: 4 }),
-  excludedCategoryIds: fc.array(text, { maxLength: 4 }),
-  channels: maybe(fc.array(text, { maxLength: 3 })),
-  stacking: fc.constantFrom('EXCLUSIVE', 'STACKABLE'),
-  priority: fc.integer({ min: -1_000_000, max: 1_000_000 }),
-})
-
-const definition = fc.record({
+import { campaignCommand, campaignOutcome } from './random-campaigns.ts'
+import {
+  amountsOf,
+  amountsOrNone,
+  bytes,
+  campaignRef,
   code,
+  constant,
+  currency,
+  definition,
+  maybe,
   offer,
-  merchantId: maybe(text),
-  userId: maybe(text),
-  category: maybe(text),
-  description: maybe(text),
-  listed: fc.boolean(),
-  maxUses: maybe(uint),
-  maxUsesPerUser: maybe(uint),
-  validFromMs: maybe(uint),
-  validUntilMs: maybe(uint),
-})
+  ordinals,
+  recordedAnswer,
+  shard,
+  text,
+  uint,
+  withPrice,
+} from './random-fields.ts'
 
-const currency = fc.nat({ max: 17_575 })
-
-function priceOf(coupons: number) {
-  const amounts = fc.array(uint, { minLength: coupons, maxLength: coupons })
-  const line = fc.record({ lineId: text, amountMinor: uint, perCoupon: amounts })
-  const lines = maybe(fc.array(line, { minLength: 1, maxLength: 5 }))
-  const sums = fc.oneof(
-    fc.record({ shippingMinor: constant(0), shippingDiscountMinor: constant(0) }),
-    fc.record({ shippingMinor: fc.integer({ min: 1, max: 2 ** 53 - 1 }), shippingDiscountMinor: uint }),
-  )
-  return fc
-    .tuple(fc.record({ currency, subtotalMinor: uint, amounts, lines }), sums)
-    .map(([price, shipping]) => ({ ...price, ...shipping }))
-}
-
-/** A price has as many amounts as there are coupons, which stand beside it. */
-const withPrice = <T extends readonly unknown[]>(list: fc.Arbitrary<T>) =>
-  list.chain((coupons) => fc.tuple(constant(coupons), priceOf(coupons.length)))
-
-/** One amount a coupon. */
-const amountsOf = (list: fc.Arbitrary<number[]>) =>
-  list.chain((here) =>
-    fc.record({
-      ordinals: constant(here),
-      amounts: fc.array(uint, { minLength: here.length, maxLength: here.length }),
-    }),
-  )
-
-const recordedAnswer = fc.record({
-  status: fc.integer({ min: 200, max: 599 }),
-  body: text,
-  position: text,
-  location: text,
-  etag: text,
-  retryAfterSeconds: uint,
-})
-
-const shard = fc.nat({ max: 1_023 })
-const shards = fc.uniqueArray(shard, { maxLength: 9 })
-const txn = fc.record({ shard, seq: uint })
-const stackedCoupons = fc.array(fc.record({ shard, ordinal: uint, code, heldSeq: uint }), {
-  minLength: 2,
-  maxLength: 10,
-})
-
-/** An event of several shards: its coupons here, all its coupons, and a price with an amount for each of those. */
-const stacked = fc
-  .tuple(withPrice(stackedCoupons), uint, ordinals)
-  .map(([[coupons, price], txnSeq, here]) => ({ ordinals: here, price, stack: { txnSeq, coupons } }))
-/** The same of one shard. */
-const whole = withPrice(ordinals).map(([here, price]) => ({ ordinals: here, price, stack: null }))
-const taken = fc.oneof(whole, stacked)
-
-export const event = fc.oneof(
-  fc.record({ type: constant(EVENT.COUPON_CREATED), ordinal: uint, by: maybe(text), definition }),
-  fc.record({
-    type: constant(EVENT.COUPON_CHANGED),
-    ordinal: uint,
-    by: maybe(text),
-    change: fc.constantFrom(...CHANGES),
-    reason: maybe(text),
-    definition,
-  }),
-  fc.record({
-    type: constant(EVENT.COUPON_SWITCHED),
-    ordinal: uint,
-    by: maybe(text),
-    change: fc.constantFrom(...SWITCHES),
-  }),
-  fc.record({
-    type: constant(EVENT.COUPON_WINDOW_PASSED),
-    ordinal: uint,
-    edge: fc.constantFrom<'STARTED' | 'ENDED'>('STARTED', 'ENDED'),
-  }),
-  fc
-    .tuple(taken, fc.boolean(), fc.record({ user: bytes, order: maybe(bytes), expiresAtMs: uint }))
-    .map(([{ price, ...rest }, isPriced, fields]) => ({
-      type: EVENT.RESERVED,
-      ...rest,
-      ...fields,
-      price: isPriced ? price : null,
-    })),
-  fc.tuple(withPrice(ordinals), uint).map(([[list, price], reservationSeq]) => ({
-    type: EVENT.RESERVATION_REPRICED,
-    reservationSeq,
-    ordinals: list,
-    price,
-  })),
-  fc.record({ type: constant(EVENT.RESERVATION_RETIMED), reservationSeq: uint, expiresAtMs: uint }),
-  fc.record({
-    type: constant(EVENT.RESERVATION_RELEASED),
-    reservationSeq: uint,
-    cause: fc.constantFrom(...RELEASE_CAUSES),
-    expiresAtMs: uint,
-  }),
-  fc
-    .tuple(taken, fc.record({ reservationSeq: uint, late: fc.boolean(), user: bytes, order: bytes }))
-    .map(([rest, fields]) => ({ type: EVENT.REDEEMED, ...rest, ...fields })),
-  fc.record({
-    type: constant(EVENT.REDEMPTION_REVERSED),
-    redemptionSeq: uint,
-    ordinals,
-    user: bytes,
-    reason: text,
-    returnUse: fc.boolean(),
-    stack: maybe(fc.record({ heldSeq: uint, shards })),
-  }),
-  fc.record({
-    type: constant(EVENT.BRANCH_PREPARED),
-    txn,
-    ordinals,
-    user: bytes,
-    order: maybe(bytes),
-    reservationTxnSeq: uint,
-    shards,
-  }),
-  fc.record({ type: constant(EVENT.BRANCH_ABORTED), txn }),
-  fc.record({ type: constant(EVENT.BRANCH_RESERVED), txn, reservationSeq: uint, expiresAtMs: uint }),
-  fc
-    .tuple(amountsOf(ordinals), fc.record({ txn, redemptionSeq: uint, user: bytes, order: bytes }))
-    .map(([given, fields]) => ({ type: EVENT.BRANCH_REDEEMED, ...given, ...fields })),
-  fc.record({ type: constant(EVENT.BRANCH_RETIMED), txn, expiresAtMs: uint }),
-  fc.record({ type: constant(EVENT.BRANCH_RELEASED), txn, cause: fc.constantFrom(...RELEASE_CAUSES) }),
-  fc.record({
-    type: constant(EVENT.BRANCH_REVERSED),
-    redemption: txn,
-    heldSeq: uint,
-    ordinals,
-    user: bytes,
-    reason: text,
-    returnUse: fc.boolean(),
-  }),
-  fc.array(fc.tuple(uint, shard), { maxLength: 20 }).map((pairs) => ({
-    type: EVENT.MESSAGES_DELIVERED,
-    seqs: pairs.map(([seq]) => seq),
-    shards: pairs.map(([, to]) => to),
-  })),
-  fc.record({ type: constant(EVENT.ORDERS_FORGOTTEN), beforeSeq: uint }),
-  fc.record({ type: constant(EVENT.CLOCK_DIFFERED), wallMs: uint, stampedMs: uint }),
-  fc.record({ type: constant(EVENT.KEY_CLAIMED), scope: maybe(text), key: text, digest: bytes, operation: bytes }),
-  fc.record({
-    type: constant(EVENT.KEY_ANSWERED),
-    scope: maybe(text),
-    key: text,
-    claimSeq: uint,
-    answer: maybe(recordedAnswer),
-  }),
-  fc.record({
-    type: constant(EVENT.OPERATION_DONE),
-    operation: bytes,
-    shows: fc.constantFrom(...DONE_KINDS),
-    number: uint,
-    again: fc.boolean(),
-  }),
-  fc.record({ type: constant(EVENT.KEYS_FORGOTTEN), beforeSeq: uint }),
-)
+const dayAsked = fc.record({ perUser: uint, startMs: uint, endMs: uint })
+const daysAsked = fc.array(dayAsked, { maxLength: 4 })
 
 const line = fc.record({
   lineId: text,
@@ -316,6 +130,7 @@ export const command = fc.oneof(
     answer: maybe(recordedAnswer),
   }),
   fc.record({ type: constant(COMMAND.LET_GO_KEY), claimSeq: uint }),
+  { weight: 12, arbitrary: campaignCommand },
   fc.record({
     type: constant(COMMAND.KEYED),
     operation: bytes,
@@ -323,6 +138,7 @@ export const command = fc.oneof(
       fc.record({ type: constant(COMMAND.RELEASE), reservationSeq: uint }),
       fc.record({ type: constant(COMMAND.CREATE_COUPON), by: maybe(text), definition }),
       stack,
+      campaignCommand,
     ),
   }),
 )
@@ -407,6 +223,7 @@ const plainOutcome = fc.oneof(
     reservations: uint,
     stateBytes: uint,
   }),
+  { weight: 6, arbitrary: campaignOutcome },
   fc.record({ type: constant(OUTCOME.KEY_CLAIMED), claimSeq: uint, operation: bytes }),
   fc.record({ type: constant(OUTCOME.KEY_ANSWERED), answer: recordedAnswer }),
   fc.record({ type: fc.constantFrom(OUTCOME.KEY_BUSY, OUTCOME.KEY_KEPT) }),
@@ -414,6 +231,7 @@ const plainOutcome = fc.oneof(
     type: constant(OUTCOME.DONE_BEFORE),
     outcome: fc.oneof(
       fc.record({ type: constant(OUTCOME.RELEASED) }),
+      campaignOutcome,
       fc.record({ type: constant(OUTCOME.KEY_CLAIMED), claimSeq: uint, operation: bytes }),
     ),
   }),
@@ -422,7 +240,7 @@ const plainOutcome = fc.oneof(
 export const position = fc.record({ shard, seq: uint, timeMs: uint })
 
 export const outcome = fc.oneof(
-  { weight: 12, arbitrary: plainOutcome },
+  { weight: 18, arbitrary: plainOutcome },
   {
     weight: 1,
     arbitrary: fc.record({
@@ -438,7 +256,17 @@ const quote = fc.record({
   refusal: maybe(refusal),
   detail: text,
   retryAfterMs: uint,
-  rules: maybe(fc.record({ version: uint, updatedAtMs: uint, validUntilMs: maybe(uint), offer })),
+  rules: maybe(
+    fc.record({
+      version: uint,
+      updatedAtMs: uint,
+      validUntilMs: maybe(uint),
+      offer: maybe(offer),
+      campaign: maybe(campaignRef),
+      day: maybe(dayAsked),
+      budgetLeftMinor: maybe(uint),
+    }),
+  ),
 })
 const envelope = { from: shard, to: shard, atMs: uint }
 const settlement = { ...envelope, eventSeq: uint, txnSeq: uint }
@@ -454,6 +282,8 @@ export const message = fc.oneof(
     cart: maybe(cart),
     checks: fc.constantFrom(...QUOTE_CHECKS),
     waits: fc.boolean(),
+    before: fc.array(uint, { maxLength: 10 }),
+    days: daysAsked,
   }),
   fc.record({
     ...envelope,
@@ -471,8 +301,10 @@ export const message = fc.oneof(
     late: fc.boolean(),
     ordinals,
     versions: fc.array(uint, { maxLength: 10 }),
+    amounts: amountsOrNone,
     user: bytes,
     order: maybe(bytes),
+    days: daysAsked,
   }),
   fc.record({
     ...envelope,
@@ -504,6 +336,7 @@ export const message = fc.oneof(
     user: bytes,
     reason: text,
     returnUse: fc.boolean(),
+    amounts: amountsOrNone,
   }),
   fc.record({ ...envelope, type: constant(MESSAGE.DELIVERED), eventSeq: uint }),
   fc.record({ ...envelope, type: constant(MESSAGE.IN_DOUBT), txnSeq: uint }),

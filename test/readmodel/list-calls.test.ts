@@ -15,10 +15,12 @@ import {
 } from '../../gateway/read-model.ts'
 import { SETTLED } from '../../engine/transport/port.ts'
 import { COMMAND } from '../../protocol/commands.ts'
+import type { CampaignRef } from '../../protocol/coupon.ts'
+import { type ListedCode, OUTCOME } from '../../protocol/outcomes.ts'
 import { formatId } from '../../protocol/ids.ts'
 import { AT_MS, type Asked, type Reply } from '../gateway/support/fake-transport.ts'
 import { type HttpAnswer, send, startTestGateway, type TestGateway } from '../gateway/support/gateway.ts'
-import { coupon, redemption, refused, reservation } from '../gateway/support/outcomes.ts'
+import { campaign, coupon, DEFINITION, redemption, refused, reservation } from '../gateway/support/outcomes.ts'
 
 /** Answers what it is told to, and remembers what it was asked. */
 class FakeReadModel implements ReadModel {
@@ -28,6 +30,12 @@ class FakeReadModel implements ReadModel {
 
   async coupons(filter: CouponFilter, range: PageRange): Promise<Listed<string>> {
     return this.next({ filter, range }) as Listed<string>
+  }
+  async campaigns(range: PageRange): Promise<Listed<CampaignRef>> {
+    return this.next({ range }) as Listed<CampaignRef>
+  }
+  async couponsOfCampaign(campaign: CampaignRef, range: PageRange): Promise<Listed<CouponName>> {
+    return this.next({ campaign, range }) as Listed<CouponName>
   }
   async history(name: CouponName, range: PageRange): Promise<Listed<HistoryItem>> {
     return this.next({ coupon: name, range }) as Listed<HistoryItem>
@@ -266,7 +274,7 @@ describe('the answer', () => {
     ])
   })
 
-  it.each(['couponId=NOT-THERE', 'couponId=no', 'couponId=cpn_zz1', 'campaignId=cmp_001'])(
+  it.each(['couponId=NOT-THERE', 'couponId=no', 'couponId=cpn_zz1', 'campaignId=cmp_zz1'])(
     'of redemptions with %s is empty',
     async (query) => {
       test.transport.script = () => refused('COUPON_NOT_FOUND')
@@ -276,6 +284,128 @@ describe('the answer', () => {
       expect(model.asked).toEqual([])
     },
   )
+})
+
+describe('lists of a campaign', () => {
+  const REF = { shard: 2, index: 3 }
+  const CAMPAIGN_ID = formatId('cmp_', REF.shard, REF.index)
+  const BULK = 2 ** 30
+  const listed = (ordinal: number): ListedCode => ({
+    ordinal,
+    code: 'X',
+    status: 'ACTIVE',
+    holder: null,
+    createdAtMs: AT_MS,
+    lockedUntilMs: 0,
+    redeemedAtMs: 0,
+  })
+
+  /** A campaign with so many codes, of which a page shows what was asked for. */
+  function withCodes(count: number): (asked: Asked) => Reply {
+    return ({ command }) => {
+      if (command.type === COMMAND.GET_CAMPAIGN) return campaign()
+      if (command.type === COMMAND.GET_COUPON) {
+        const { ordinal } = command.coupon
+        const rules = {
+          ...DEFINITION,
+          code: `C${ordinal % BULK}`,
+          campaign: REF,
+          category: ordinal % 2 === 0 ? 'even' : 'odd',
+        }
+        return coupon({ ordinal, definition: { ...rules, offer: ordinal < BULK ? null : DEFINITION.offer } })
+      }
+      if (command.type !== COMMAND.LIST_CODES) throw new Error('not asked for')
+      const from = Math.max(BULK, command.fromOrdinal)
+      const to = Math.min(BULK + count, from + command.limit)
+      const codes = Array.from({ length: to - from }, (_, at) => listed(from + at))
+      return { type: OUTCOME.CODES, codes, nextOrdinal: to < BULK + count ? to : 0 }
+    }
+  }
+
+  async function codesOf(query: string): Promise<{ readonly codes: string[]; readonly cursor: string | null }> {
+    const { json } = await get(`/coupons?campaignId=${CAMPAIGN_ID}&${query}`)
+    const { data, nextCursor } = json as { data: { code: string; type: string }[]; nextCursor: string | null }
+    expect(data.every(({ type }) => type === 'PERCENT')).toBe(true)
+    return { codes: data.map(({ code }) => code), cursor: nextCursor }
+  }
+
+  it('begin with its coupons, go on with its codes, and end', async () => {
+    test.transport.script = withCodes(3)
+    model.answers = [
+      {
+        items: [
+          { shard: 9, ordinal: 70 },
+          { shard: 2, ordinal: 60 },
+        ],
+        next: [5, 60],
+        lagMs: 7,
+      },
+      { items: [{ shard: 2, ordinal: 50 }], next: null, lagMs: 7 },
+    ]
+    const first = await codesOf('limit=2')
+    expect(first.codes).toEqual(['C70', 'C60'])
+    const second = await codesOf(`limit=2&cursor=${first.cursor}`)
+    expect(second.codes).toEqual(['C50', 'C0'])
+    const third = await codesOf(`limit=2&cursor=${second.cursor}`)
+    expect(third).toEqual({ codes: ['C1', 'C2'], cursor: null })
+    expect(model.asked).toEqual([
+      { campaign: REF, range: { limit: 2, after: null } },
+      { campaign: REF, range: { limit: 2, after: [5, 60] } },
+    ])
+  })
+
+  it('take filters, coupon by coupon', async () => {
+    test.transport.script = withCodes(10)
+    model.answers = [
+      {
+        items: [
+          { shard: 2, ordinal: 60 },
+          { shard: 2, ordinal: 61 },
+        ],
+        next: null,
+        lagMs: 0,
+      },
+    ]
+    const page = await codesOf('limit=3&category=odd')
+    expect(page.codes).toEqual(['C61', 'C1', 'C3'])
+    expect((await codesOf(`limit=3&category=odd&cursor=${page.cursor}`)).codes).toEqual(['C5', 'C7', 'C9'])
+    expect((await codesOf('status=REDEEMED')).codes).toEqual([])
+    expect((await codesOf('userId=ann')).codes).toEqual([])
+    expect((await codesOf('type=FIXED')).codes).toEqual([])
+  })
+
+  it.each(['cmp_zz1', 'x', formatId('cmp_', 2, 9)])('are empty for %s, which does not exist', async (name) => {
+    test.transport.script = () => refused('CAMPAIGN_NOT_FOUND')
+    expect((await get(`/coupons?campaignId=${name}`)).json).toEqual({ data: [], nextCursor: null })
+    expect(model.asked).toEqual([])
+  })
+
+  it('do not take cursors of other lists', async () => {
+    for (const cursor of ['n1-1', 'e1-1', 'c1-1']) {
+      expect(await get(`/coupons?campaignId=${CAMPAIGN_ID}&cursor=${cursor}`)).toMatchObject({ status: 400 })
+    }
+    expect(await get('/coupons?cursor=k1-1')).toMatchObject({ status: 400 })
+  })
+
+  it('of redemptions: alone the read model knows, with a user the coupons are asked', async () => {
+    test.transport.script = (asked) => {
+      if (asked.command.type !== COMMAND.GET_COUPON) return showsAll(asked)
+      const isMember = asked.shard === 2
+      return coupon({ definition: { ...DEFINITION, campaign: isMember ? REF : { shard: 2, index: 4 } } })
+    }
+    const page = { items: places([1, 7], [2, 8]), next: null, lagMs: 0 }
+    model.answers = [page, page]
+    const idsOf = async (query: string): Promise<unknown> => {
+      const { json } = await get(`/redemptions?campaignId=${CAMPAIGN_ID}${query}`)
+      return (json as { data: { redemptionId: string }[] }).data.map(({ redemptionId }) => redemptionId)
+    }
+    expect(await idsOf('&userId=u1')).toEqual([formatId('rdm_', 2, 8)])
+    await idsOf('')
+    expect(model.asked).toMatchObject([
+      { filter: { campaign: null, userId: 'u1' } },
+      { filter: { campaign: REF, userId: null } },
+    ])
+  })
 })
 
 describe('a refusal', () => {

@@ -35,7 +35,7 @@ function reservationsOf(model: TestModel, filter: Partial<ReservationFilter> = {
   return model.places({ list: 'reservations', filter: { coupon: null, userId: null, ...filter }, range: ALL })
 }
 
-const NO_REDEMPTION_FILTER = { coupon: null, userId: null, orderId: null, fromMs: null, toMs: null }
+const NO_REDEMPTION_FILTER = { coupon: null, campaign: null, userId: null, orderId: null, fromMs: null, toMs: null }
 
 describe('coupons of one shard', () => {
   test('a creation is a row', () => {
@@ -72,6 +72,7 @@ describe('coupons of one shard', () => {
       change: 'PATCHED',
       reason: null,
       definition,
+      imported: null,
     })
     expect(model.coupons(LATER_MS, { category: 'toys', expiresAfterMs: LATER_MS })).toMatchObject([
       { code: 'CHANGED', maxUses: 9, version: 2, updatedAt: new Date(BEGIN_MS + 700).toISOString() },
@@ -386,6 +387,7 @@ describe('coupons on several shards', () => {
         user: bytesOf('ann'),
         reason: 'refund',
         returnUse: true,
+        amounts: [],
       })
     expect(pair.counters()).toEqual([none, none])
   })

@@ -4,6 +4,7 @@
 import { execFileSync } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { FAILURE_GRACE_MS } from '../../engine/supervisor.ts'
+import { USER_CALLS } from '../../gateway/guard-limits.ts'
 import { GATEWAY_STATUS } from '../../gateway/problem.ts'
 import { REFUSALS } from '../../protocol/refusals.ts'
 import { Contract, type OpenApi } from '../gateway/support/contract.ts'
@@ -13,6 +14,7 @@ import { PRODUCT_ENTRY } from '../support/project.ts'
 import { ServerProcess, startServer } from '../support/server-process.ts'
 import { removeDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
 import { connectCalls } from '../support/ws-calls.ts'
+import { CAMPAIGNS } from './campaign-provocations.ts'
 import { PROVOCATIONS, type Provocation, type Role, Scene } from './provocations.ts'
 import { boundedFiles, sick, Trigger } from './sick-server.ts'
 
@@ -83,7 +85,7 @@ function plainText(reply: HttpReply): HttpAnswer {
 }
 
 describe('the contract', () => {
-  for (const provocation of PROVOCATIONS) {
+  for (const provocation of [...PROVOCATIONS, ...CAMPAIGNS]) {
     const { operation, status, code } = provocation
     it(`${operation === '' ? 'an unknown path or method' : operation} answers ${status}${code === null ? '' : ` ${code}`}`, async () => {
       expectAsDocumented(provocation, await provocation.send(scene))
@@ -230,19 +232,31 @@ describe('a sick server', () => {
   })
 
   it('says INTERNAL_ERROR, and nothing of the cause, when something inside it throws', async () => {
-    let calls = 0
+    let isSick = false
     const { gateway, log } = await startTestGateway({
       random: (length) => {
-        calls++
-        if (calls > 1) throw new Error('a secret of the inside')
+        if (isSick) throw new Error('a secret of the inside')
         return new Uint8Array(length)
       },
     })
+    isSick = true
     const client = new HttpClient(gateway.port)
     const reply = await client.post('/v1/coupons', { type: 'PERCENT', value: 10 })
     expectAsDocumented({ operation: 'POST /v1/coupons', status: 500, code: 'INTERNAL_ERROR' }, reply)
     expect(reply.text).not.toContain('secret')
     expect(JSON.stringify(log)).toContain('a secret of the inside')
+    client.close()
+    await gateway.close()
+  })
+
+  it('says RATE_LIMITED, and when to come back, to a user that calls too often', async () => {
+    const { gateway } = await startTestGateway({ rateLimits: true, nowMs: () => 0 })
+    const client = new HttpClient(gateway.port)
+    let reply = await client.get('/v1/coupons/SAVE10/validate?userId=u1')
+    for (let call = 1; call <= USER_CALLS.tokens; call++)
+      reply = await client.get('/v1/coupons/SAVE10/validate?userId=u1')
+    expectAsDocumented({ operation: 'GET /v1/coupons/{coupon}/validate', status: 429, code: 'RATE_LIMITED' }, reply)
+    expect(reply.headers['retry-after']).toBe('1')
     client.close()
     await gateway.close()
   })

@@ -54,6 +54,18 @@ export class Scene {
     return code
   }
 
+  /** The id of a new campaign. */
+  async campaign(fields: Record<string, unknown> = {}): Promise<string> {
+    const body = { name: this.name('sale'), offer: { type: 'PERCENT', value: 10 }, ...fields }
+    return String((await this.done(201, this.send('POST', '/v1/campaigns', body))).json['campaignId'])
+  }
+
+  /** The id of a job of a new campaign. */
+  async job(): Promise<string> {
+    const path = `/v1/campaigns/${await this.campaign()}/codes`
+    return String((await this.done(202, this.send('POST', path, { count: 3 }))).json['jobId'])
+  }
+
   /** Two coupons on different shards: the same letters before the last two, whose numbers 0 and 1 differ modulo the shards. */
   async pair(fields: Record<string, unknown> = {}): Promise<string[]> {
     const base = this.name('PAIR')
@@ -114,11 +126,11 @@ async function twice(send: () => Promise<HttpReply>): Promise<HttpReply> {
   return await send()
 }
 
-function ok(operation: string, status: number, send: Provocation['send']): Provocation {
+export function ok(operation: string, status: number, send: Provocation['send']): Provocation {
   return { operation, status, code: null, send }
 }
 
-function no(operation: string, status: number, code: string, send: Provocation['send']): Provocation {
+export function no(operation: string, status: number, code: string, send: Provocation['send']): Provocation {
   return { operation, status, code, send }
 }
 
@@ -242,6 +254,16 @@ const LISTS: readonly Provocation[] = [
   }),
   no('GET /v1/coupons', 400, 'INVALID_REQUEST', (s) => s.send('GET', '/v1/coupons?limit=201')),
   no('GET /v1/coupons', 403, 'FORBIDDEN', (s) => s.as('checkout', 'GET', '/v1/coupons')),
+  ok('GET /v1/coupons/search', 200, async (s) => {
+    const code = await s.coupon({ description: 'a lantern for the garden', listed: true })
+    for (;;) {
+      const reply = await s.as('marketing', 'GET', '/v1/coupons/search?search_term=lantern&limit=2')
+      // The search follows the log; until it has come to the coupon, nothing is found.
+      if (reply.status !== 200 || reply.text.includes(code)) return reply
+    }
+  }),
+  no('GET /v1/coupons/search', 400, 'INVALID_REQUEST', (s) => s.send('GET', '/v1/coupons/search?sort=price')),
+  no('GET /v1/coupons/search', 401, 'UNAUTHENTICATED', (s) => s.as(null, 'GET', '/v1/coupons/search')),
   ok('GET /v1/coupons/{coupon}/history', 200, async (s) => {
     const code = await s.coupon({ maxUses: 9, description: 'all that can happen' })
     const reserved = async (): Promise<string> => {
@@ -495,7 +517,70 @@ const ONE_COUPON: readonly Provocation[] = [
   ),
 ]
 
+const CODES: readonly Provocation[] = [
+  ok('POST /v1/coupons/generate', 201, (s) => s.send('POST', '/v1/coupons/generate', { type: 'FREESHIP', count: 3 })),
+  ok('POST /v1/coupons/generate', 202, (s) =>
+    s.send('POST', '/v1/coupons/generate', { type: 'FREESHIP', count: 1_001 }),
+  ),
+  no('POST /v1/coupons/generate', 400, 'INVALID_REQUEST', (s) =>
+    s.send('POST', '/v1/coupons/generate', { type: 'FREESHIP', code: 'MINE' }),
+  ),
+  no('POST /v1/coupons/generate', 404, 'CAMPAIGN_NOT_FOUND', (s) =>
+    s.send('POST', '/v1/coupons/generate', { campaignId: 'cmp_00zz' }),
+  ),
+  ok('POST /v1/campaigns/{id}/codes', 202, async (s) =>
+    s.as('marketing', 'POST', `/v1/campaigns/${await s.campaign()}/codes`, { count: 5, prefix: 'SALE-', length: 14 }),
+  ),
+  no('POST /v1/campaigns/{id}/codes', 422, 'CODE_SPACE_TOO_SMALL', async (s) =>
+    s.send('POST', `/v1/campaigns/${await s.campaign()}/codes`, { count: 1_000, prefix: 'SUMMER', length: 8 }),
+  ),
+  no('POST /v1/campaigns/{id}/codes', 404, 'CAMPAIGN_NOT_FOUND', (s) =>
+    s.send('POST', '/v1/campaigns/cmp_00zz/codes', { count: 1 }),
+  ),
+  no('POST /v1/campaigns/{id}/codes', 403, 'FORBIDDEN', async (s) =>
+    s.as('checkout', 'POST', `/v1/campaigns/${await s.campaign()}/codes`, { count: 1 }),
+  ),
+  ok('GET /v1/campaigns/{id}/codes.csv', 200, async (s) =>
+    s.as('marketing', 'GET', `/v1/campaigns/${await s.campaign()}/codes.csv?formulas=keep`),
+  ),
+  no('GET /v1/campaigns/{id}/codes.csv', 403, 'FORBIDDEN', async (s) =>
+    s.as('checkout', 'GET', `/v1/campaigns/${await s.campaign()}/codes.csv`),
+  ),
+  no('GET /v1/campaigns/{id}/codes.csv', 404, 'CAMPAIGN_NOT_FOUND', (s) =>
+    s.send('GET', '/v1/campaigns/cmp_00zz/codes.csv'),
+  ),
+  ok('GET /v1/jobs/{id}', 200, async (s) => s.as('marketing', 'GET', `/v1/jobs/${await s.job()}`)),
+  no('GET /v1/jobs/{id}', 404, 'JOB_NOT_FOUND', (s) => s.send('GET', '/v1/jobs/job_00zz')),
+  ok('POST /v1/jobs/{id}/cancel', 200, async (s) => s.as('marketing', 'POST', `/v1/jobs/${await s.job()}/cancel`)),
+  no('POST /v1/jobs/{id}/cancel', 404, 'JOB_NOT_FOUND', (s) => s.send('POST', '/v1/jobs/nonsense/cancel')),
+]
+
+const IMPORTS: readonly Provocation[] = [
+  ok('POST /v1/imports/coupons', 202, (s) =>
+    s.send('POST', '/v1/imports/coupons', `code,type,value\n${s.name('CSV')},PERCENT,10\n`, {
+      'content-type': 'text/csv; charset=utf-8',
+    }),
+  ),
+  ok('POST /v1/imports/coupons', 202, async (s) => {
+    const file = `{"code":"${s.name('NDJSON')}","type":"FREESHIP"}\n`
+    const headers = { 'content-type': 'application/x-ndjson', 'idempotency-key': s.name('key') }
+    return await twice(() => s.send('POST', '/v1/imports/coupons', file, headers))
+  }),
+  no('POST /v1/imports/coupons', 422, 'IDEMPOTENCY_KEY_CONFLICT', async (s) => {
+    const headers = { 'content-type': 'text/csv', 'idempotency-key': s.name('key') }
+    await s.done(202, s.send('POST', '/v1/imports/coupons', 'code,type\n', headers))
+    return await s.send('POST', '/v1/imports/coupons', 'code,value\n', headers)
+  }),
+  no('POST /v1/imports/coupons', 415, 'UNSUPPORTED_MEDIA_TYPE', (s) =>
+    s.as('marketing', 'POST', '/v1/imports/coupons', { code: 'JSON', type: 'FREESHIP' }),
+  ),
+  no('POST /v1/imports/coupons', 403, 'FORBIDDEN', (s) => s.as('checkout', 'POST', '/v1/imports/coupons', 'code\n')),
+]
+
 const OPERATOR: readonly Provocation[] = [
+  ok('GET /v1/events', 200, (s) => s.as('marketing', 'GET', '/v1/events?types=LOW_STOCK,EXHAUSTED&limit=1')),
+  no('GET /v1/events', 400, 'INVALID_REQUEST', (s) => s.send('GET', '/v1/events?types=NEWS')),
+  no('GET /v1/events', 403, 'FORBIDDEN', (s) => s.as('marketing', 'GET', '/v1/events?types=GUESSING')),
   ok('GET /livez', 200, (s) => s.as(null, 'GET', '/livez')),
   ok('GET /readyz', 200, (s) => s.as(null, 'GET', '/readyz')),
   ok('GET /metrics', 200, (s) => s.send('GET', '/metrics')),
@@ -506,4 +591,12 @@ const OPERATOR: readonly Provocation[] = [
   no('', 405, 'METHOD_NOT_ALLOWED', (s) => s.send('PUT', '/v1/validate', {})),
 ]
 
-export const PROVOCATIONS: readonly Provocation[] = [...COUPONS, ...LISTS, ...CHECKOUT, ...ONE_COUPON, ...OPERATOR]
+export const PROVOCATIONS: readonly Provocation[] = [
+  ...COUPONS,
+  ...LISTS,
+  ...CHECKOUT,
+  ...ONE_COUPON,
+  ...CODES,
+  ...IMPORTS,
+  ...OPERATOR,
+]

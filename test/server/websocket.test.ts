@@ -142,7 +142,9 @@ describe.each(FORMS)('a session that speaks %s', (_form, ask) => {
   })
 
   it('refuses what does not exist yet or at all', async () => {
-    expect((await ask({ op: 'claim', campaignId: 'cmp_1', userId: 'u' }))['error']).toMatchObject({ code: 'NOT_FOUND' })
+    expect((await ask({ op: 'claim', campaignId: 'cmp_1', userId: 'u' }))['error']).toMatchObject({
+      code: 'CAMPAIGN_NOT_FOUND',
+    })
     expect((await ask({ op: 'dance' }))['error']).toMatchObject({ code: 'INVALID_REQUEST' })
     expect((await ask({ op: 'get', redemptionId: 'rdm_00zz' }))['error']).toMatchObject({
       code: 'REDEMPTION_NOT_FOUND',

@@ -30,7 +30,7 @@ export const EARLY_BUILDS = {
   },
 } as const satisfies Record<string, Change>
 
-const PARTS = ['cli', 'engine', 'gateway', 'persistence', 'protocol', 'readmodel']
+const PARTS = ['cli', 'engine', 'gateway', 'imports', 'lifecycle', 'persistence', 'protocol', 'readmodel']
 
 export interface EarlyBuild {
   readonly directory: string

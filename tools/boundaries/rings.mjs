@@ -25,6 +25,7 @@ const AREAS = [
   { name: 'engine/routing', ring: 'shell', prefixes: ['engine/routing'] },
   { name: 'engine/supervisor', ring: 'shell', prefixes: ['engine/supervisor', 'engine/worker-entry'] },
   { name: 'engine/clock', ring: 'shell', prefixes: ['engine/clock'] },
+  { name: 'engine/surroundings', ring: 'shell', prefixes: ['engine/surroundings'] },
   { name: 'engine/idle-priority', ring: 'shell', prefixes: ['engine/idle-priority'] },
   { name: 'persistence', ring: 'shell', prefixes: ['persistence/'] },
   { name: 'gateway', ring: 'shell', prefixes: ['gateway/'] },
@@ -35,6 +36,7 @@ const AREAS = [
   { name: 'client', ring: 'edge', prefixes: ['client/'] },
   { name: 'readmodel', ring: 'edge', prefixes: ['readmodel/'] },
   { name: 'lifecycle', ring: 'edge', prefixes: ['lifecycle/'] },
+  { name: 'imports', ring: 'edge', prefixes: ['imports/'] },
   { name: 'test', ring: 'outside', prefixes: ['test/'], free: true },
   { name: 'tools', ring: 'outside', prefixes: ['tools/'] },
 ]

@@ -11,20 +11,16 @@
 
 import assert from 'node:assert/strict'
 import { KeyHash } from '../../domain/key-hash.ts'
+import { LETTER_OF, VALUE_OF } from './code-letters.ts'
 import type { DumpReader, DumpWriter } from './dump.ts'
 import { LONG_CODE_BYTES_MAX, LongCodes } from './long-codes.ts'
 import { ORDER_SPAN, PagedTable } from './paged-table.ts'
 
-const ALPHABET = 'ABCDEFGHJKLMNPQRSTUVWXYZ23456789'
 const PACKED_LETTERS_MAX = 12
 const HALF_LETTERS = 6
 const HALF_MASK = 0x3fff_ffff
 const ORDINAL = 2
 const DOMAIN_ROUND_KEYS = 0xc0de_0002
-
-const LETTER_OF = Uint8Array.from(ALPHABET, (letter) => letter.charCodeAt(0))
-const VALUE_OF = new Int8Array(256).fill(-1)
-for (let value = 0; value < LETTER_OF.length; value++) VALUE_OF[LETTER_OF[value]!] = value
 
 /** Called with an ordinal and its code in the first `length` bytes of a buffer that is reused. False: enough. */
 export type CodeVisitor = (ordinal: number, code: Uint8Array, length: number) => boolean

@@ -9,74 +9,34 @@ import type { Cart } from '../../../engine/domain/cart.ts'
 import type { CouponRef } from '../../../protocol/commands.ts'
 import type { CouponDefinition } from '../../../protocol/coupon.ts'
 import type { RefusalCode } from '../../../protocol/refusals.ts'
+import {
+  amountIn,
+  cartRefusal,
+  dayOf,
+  endOf,
+  hasEnded,
+  isDisabled,
+  isEarly,
+  isExpired,
+  isOpen,
+  isSameCart,
+  isSameDay,
+  isSameSet,
+  type ModelAnswer,
+  type ModelCampaign,
+  type ModelCheckout,
+  type ModelCoupon,
+  type ModelDay,
+  type ModelLimit,
+  type ModelRedemption,
+  type ModelReservation,
+  type ModelVerdict,
+  offerFor,
+  priceOf,
+  sum,
+  timesIn,
+} from './model-facts.ts'
 import { type NaivePrice, naivePrice, naiveSubtotal } from './naive-price.ts'
-
-export interface ModelCoupon {
-  readonly ordinal: number
-  definition: CouponDefinition
-  disabled: boolean
-  version: number
-  readonly createdAtMs: number
-  updatedAtMs: number
-  /** The tick from which uses of a user count. */
-  userLimitSince: number
-}
-
-export interface ModelReservation {
-  seq: number
-  readonly tick: number
-  readonly user: string
-  readonly order: string | null
-  readonly coupons: readonly ModelCoupon[]
-  readonly startedAtMs: number
-  expiresAtMs: number
-  cart: Cart | null
-  price: NaivePrice | null
-  /** OPEN may have run out: ask `isOpen`. ENDED: its coupon ended under it. */
-  state: 'OPEN' | 'REDEEMED' | 'RELEASED' | 'ENDED'
-  wasExtended: boolean
-}
-
-export interface ModelRedemption {
-  seq: number
-  readonly tick: number
-  readonly user: string
-  readonly order: string
-  readonly coupons: readonly ModelCoupon[]
-  readonly atMs: number
-  readonly reservation: ModelReservation | null
-  readonly late: boolean
-  readonly price: NaivePrice
-  reversed: { readonly atMs: number; readonly reason: string; readonly returnUse: boolean } | null
-}
-
-export interface ModelVerdict {
-  readonly ordinal: number
-  readonly refusal: RefusalCode | null
-  /** Left out where the contract does not say: beside codes that were refused. */
-  readonly amountMinor?: number | null
-}
-
-export type ModelAnswer =
-  | {
-      readonly kind: 'REFUSED'
-      readonly refusal: RefusalCode
-      readonly couponIndex?: number
-      readonly retryAfterMs: number
-    }
-  | { readonly kind: 'VALIDATED'; readonly verdicts: readonly ModelVerdict[]; readonly price: NaivePrice | null }
-  | { readonly kind: 'RESERVATION'; readonly again: boolean; readonly reservation: ModelReservation }
-  | { readonly kind: 'REDEMPTION'; readonly replayed: boolean; readonly redemption: ModelRedemption }
-  | { readonly kind: 'COUPON'; readonly coupon: ModelCoupon }
-  | { readonly kind: 'RELEASED' }
-
-export interface ModelCheckout {
-  readonly refs: readonly CouponRef<string>[]
-  readonly user: string | null
-  readonly order: string | null
-  readonly cart: Cart | null
-  readonly ttlSeconds: number
-}
 
 /** The contract's order of checks, as far as a shard judges them. The two minimums are one check. */
 const CHECKS: readonly (readonly RefusalCode[])[] = [
@@ -89,8 +49,11 @@ const CHECKS: readonly (readonly RefusalCode[])[] = [
   ['CURRENCY_MISMATCH'],
   ['MIN_ORDER_NOT_MET', 'MIN_QUANTITY_NOT_MET'],
   ['NOT_STACKABLE'],
+  ['DAILY_LIMIT_REACHED'],
   ['USER_LIMIT_REACHED'],
   ['COUPON_EXHAUSTED', 'COUPON_LOCKED'],
+  ['CAMPAIGN_EXHAUSTED'],
+  ['BUDGET_EXHAUSTED'],
 ]
 
 const HOUR_MS = 3_600_000
@@ -99,7 +62,9 @@ export class NaiveModel {
   readonly coupons: ModelCoupon[] = []
   readonly reservations: ModelReservation[] = []
   readonly redemptions: ModelRedemption[] = []
-  private tick = 0
+  readonly campaigns: ModelCampaign[] = []
+  protected readonly days: ModelDay[] = []
+  protected tick = 0
 
   /** Call before every command. */
   beginCommand(): void {
@@ -109,8 +74,10 @@ export class NaiveModel {
   create(definition: CouponDefinition, nowMs: number): ModelAnswer {
     if (this.coupons.some((coupon) => coupon.definition.code === definition.code)) return refuse('CODE_TAKEN')
     const coupon: ModelCoupon = {
-      ordinal: this.coupons.length,
+      ordinal: this.coupons.filter((one) => one.bulk === null).length,
       definition,
+      campaign: definition.campaign === null ? null : (this.campaigns[definition.campaign.index] as ModelCampaign),
+      bulk: null,
       disabled: false,
       version: 1,
       createdAtMs: nowMs,
@@ -141,7 +108,7 @@ export class NaiveModel {
     if (coupon === null) return refuse('COUPON_NOT_FOUND')
     if (coupon.version !== ifVersion) return refuse('VERSION_CONFLICT')
     const isExpiredAfter = definition.validUntilMs !== null && definition.validUntilMs <= nowMs
-    if (isExpired(coupon, nowMs) && !isExpiredAfter) return refuse('INVALID_TRANSITION')
+    if (hasEnded(coupon, nowMs) && !isExpiredAfter) return refuse('INVALID_TRANSITION')
     const taken = this.uses(coupon) + this.reserved(coupon, nowMs)
     if (definition.maxUses !== null && definition.maxUses < taken) return refuse('INVALID_TRANSITION')
     if (coupon.definition.maxUsesPerUser === null && definition.maxUsesPerUser !== null)
@@ -155,7 +122,7 @@ export class NaiveModel {
     if (coupon === null) return refuse('COUPON_NOT_FOUND')
     const presentMs = coupon.definition.validUntilMs
     if (presentMs === null || validUntilMs <= presentMs || validUntilMs <= nowMs) return refuse('INVALID_TRANSITION')
-    if (isExpired(coupon, nowMs) && !override) return refuse('INVALID_TRANSITION')
+    if (hasEnded(coupon, nowMs) && !override) return refuse('INVALID_TRANSITION')
     this.change(coupon, { ...coupon.definition, validUntilMs }, nowMs)
     return { kind: 'COUPON', coupon }
   }
@@ -163,7 +130,7 @@ export class NaiveModel {
   expire(ref: CouponRef<string>, nowMs: number): ModelAnswer {
     const coupon = this.find(ref)
     if (coupon === null) return refuse('COUPON_NOT_FOUND')
-    if (isExpired(coupon, nowMs)) return { kind: 'COUPON', coupon }
+    if (hasEnded(coupon, nowMs)) return { kind: 'COUPON', coupon }
     const { validFromMs } = coupon.definition
     // A window never ends before it begins.
     const fromMs = validFromMs === null ? null : Math.min(validFromMs, nowMs)
@@ -173,8 +140,9 @@ export class NaiveModel {
 
   validate(call: ModelCheckout, nowMs: number): ModelAnswer {
     const coupons = call.refs.map((ref) => this.find(ref))
-    const isHeld = call.user !== null && this.openOf(call.user, coupons, () => true, nowMs) !== null
-    const refusals = this.refusals(coupons, call, isHeld, nowMs)
+    const held = call.user === null ? null : this.openOf(call.user, coupons, () => true, nowMs)
+    const beforeBudget = this.refusals(coupons, call, held !== null, nowMs)
+    const refusals = this.withBudgets(beforeBudget, coupons, call.cart, held, nowMs)
     const price = refusals.every((refusal) => refusal === null) ? priceOf(coupons, call.cart) : null
     const verdicts = coupons.map((coupon, i): ModelVerdict => {
       const refusal = refusals[i] ?? null
@@ -194,7 +162,7 @@ export class NaiveModel {
     if (earlier !== null) return refuse(earlier.reversed === null ? 'ORDER_CONFLICT' : 'REDEMPTION_REVERSED')
     const open = this.openOf(user, coupons, (reservedFor) => order === null || reservedFor === order, nowMs)
     if (open !== null) return this.reserveAgain(open, coupons as ModelCoupon[], cart, nowMs)
-    const refusals = this.refusals(coupons, call, false, nowMs)
+    const refusals = this.withBudgets(this.refusals(coupons, call, false, nowMs), coupons, cart, null, nowMs)
     if (refusals.some((refusal) => refusal !== null)) return this.refuseFirst(refusals, coupons, nowMs)
     const found = coupons as ModelCoupon[]
     const reservation: ModelReservation = {
@@ -211,6 +179,7 @@ export class NaiveModel {
       wasExtended: false,
     }
     this.reservations.push(reservation)
+    this.takeDays(found, user, nowMs)
     return { kind: 'RESERVATION', again: false, reservation }
   }
 
@@ -223,7 +192,7 @@ export class NaiveModel {
   ): ModelAnswer {
     const again = { kind: 'RESERVATION', again: true, reservation: open } as const
     if (cart === null || (open.cart !== null && isSameCart(open.cart, cart))) return again
-    const refusals = this.cartRefusals(asked, cart)
+    const refusals = this.withBudgetsOf(open, asked, cart, nowMs)
     if (refusals.some((refusal) => refusal !== null)) return this.refuseFirst(refusals, asked, nowMs)
     open.cart = cart
     open.price = priceOf(open.coupons, cart)
@@ -242,8 +211,9 @@ export class NaiveModel {
       this.openOf(user, found, (reservedFor) => reservedFor === null, nowMs)
     if (open !== null) return this.redeemOpen(open, found, order, cart, nowMs)
     if (cart === null) return refuse('INVALID_REQUEST')
-    const refusals = this.refusals(found, call, false, nowMs)
+    const refusals = this.withBudgets(this.refusals(found, call, false, nowMs), found, cart, null, nowMs)
     if (refusals.some((refusal) => refusal !== null)) return this.refuseFirst(refusals, found, nowMs)
+    this.takeDays(found, user, nowMs)
     return this.redeemNow(null, false, user, order, found, priceOf(found, cart) as NaivePrice, nowMs)
   }
 
@@ -259,7 +229,10 @@ export class NaiveModel {
     if (reservation.order !== null && reservation.order !== order) return refuse('ORDER_CONFLICT')
     if (isOpen(reservation, nowMs)) return this.redeemOpen(reservation, coupons, order, cart, nowMs)
     if (!allowLate || reservation.price === null) return refuse('RESERVATION_EXPIRED')
-    const refusals = coupons.map((coupon) => this.limitRefusal(coupon, user, nowMs))
+    // Its day was counted when it was made.
+    const byLimits = coupons.map((coupon, i) => this.useRefusal(coupon, user, coupons.slice(0, i), nowMs))
+    const byBudget = this.overBudget(coupons, reservation.price.amounts, null, nowMs)
+    const refusals = byLimits.map((refusal, i) => refusal ?? byBudget[i] ?? null)
     if (refusals.some((refusal) => refusal !== null)) return this.refuseFirst(refusals, coupons, nowMs)
     return this.redeemNow(reservation, true, user, order, coupons, reservation.price, nowMs)
   }
@@ -273,10 +246,11 @@ export class NaiveModel {
   ): ModelAnswer {
     let { price } = open
     if (cart !== null) {
-      const refusals = this.cartRefusals(asked, cart)
-      if (refusals.some((refusal) => refusal !== null)) return this.refuseFirst(refusals, asked, nowMs)
       // A changed offer never changes a reservation's price: the cart it was made for keeps it.
-      if (open.cart === null || !isSameCart(open.cart, cart)) price = priceOf(open.coupons, cart)
+      const isKept = open.cart !== null && isSameCart(open.cart, cart)
+      const refusals = isKept ? this.cartRefusals(asked, cart) : this.withBudgetsOf(open, asked, cart, nowMs)
+      if (refusals.some((refusal) => refusal !== null)) return this.refuseFirst(refusals, asked, nowMs)
+      if (!isKept) price = priceOf(open.coupons, cart)
     }
     if (price === null) return refuse('INVALID_REQUEST')
     return this.redeemNow(open, false, open.user, order, open.coupons, price, nowMs)
@@ -349,35 +323,47 @@ export class NaiveModel {
     return { kind: 'REDEMPTION', replayed: true, redemption }
   }
 
-  uses(coupon: ModelCoupon): number {
-    return this.redemptions.filter((one) => one.coupons.includes(coupon) && one.reversed?.returnUse !== true).length
+  uses(limit: ModelCoupon | ModelCampaign): number {
+    const counted = this.redemptions.filter((one) => one.reversed?.returnUse !== true)
+    return sum(counted.map((one) => timesIn(one.coupons, limit)))
   }
 
-  reserved(coupon: ModelCoupon, nowMs: number): number {
-    return this.openOn(coupon, nowMs).length
+  reserved(limit: ModelCoupon | ModelCampaign, nowMs: number): number {
+    return sum(this.openOn(limit, nowMs).map((one) => timesIn(one.coupons, limit)))
+  }
+
+  /** Discounts of redemptions that stand: a reversal gives the budget back, whether it returns the use or not. */
+  spent(campaign: ModelCampaign): number {
+    const standing = this.redemptions.filter((one) => one.reversed === null)
+    return sum(standing.map((one) => amountIn(one.coupons, one.price.amounts, campaign)))
+  }
+
+  /** What open reservations may still take of a budget, `own` left out. */
+  heldOf(campaign: ModelCampaign, own: ModelReservation | null, nowMs: number): number {
+    const others = this.openOn(campaign, nowMs).filter((one) => one !== own)
+    return sum(others.map((one) => amountIn(one.coupons, one.price?.amounts ?? [], campaign)))
   }
 
   /** What counts against the limit per user: redeemed or held since there is one. */
-  usesOfUser(coupon: ModelCoupon, user: string, nowMs: number): number {
-    const since = coupon.userLimitSince
+  usesOfUser(limit: ModelCoupon | ModelCampaign, user: string, nowMs: number): number {
+    const since = limit.userLimitSince
     const redeemed = this.redemptions.filter(
-      (one) =>
-        one.user === user && one.coupons.includes(coupon) && one.tick > since && one.reversed?.returnUse !== true,
+      (one) => one.user === user && one.tick > since && one.reversed?.returnUse !== true,
     )
-    const held = this.openOn(coupon, nowMs).filter((one) => one.user === user && one.tick > since)
-    return redeemed.length + held.length
+    const held = this.openOn(limit, nowMs).filter((one) => one.user === user && one.tick > since)
+    return sum([...redeemed, ...held].map((one) => timesIn(one.coupons, limit)))
   }
 
-  openOn(coupon: ModelCoupon, nowMs: number): ModelReservation[] {
-    return this.reservations.filter((one) => one.coupons.includes(coupon) && isOpen(one, nowMs))
+  openOn(limit: ModelCoupon | ModelCampaign, nowMs: number): ModelReservation[] {
+    return this.reservations.filter((one) => timesIn(one.coupons, limit) > 0 && isOpen(one, nowMs))
   }
 
   statusOf(coupon: ModelCoupon, nowMs: number): string {
-    const { maxUses, validFromMs } = coupon.definition
-    if (coupon.disabled) return 'DISABLED'
+    const { maxUses } = coupon.definition
+    if (isDisabled(coupon)) return 'DISABLED'
     if (isExpired(coupon, nowMs)) return 'EXPIRED'
     if (maxUses !== null && this.uses(coupon) === maxUses) return maxUses === 1 ? 'REDEEMED' : 'EXHAUSTED'
-    if (validFromMs !== null && nowMs < validFromMs) return 'SCHEDULED'
+    if (isEarly(coupon, nowMs)) return 'SCHEDULED'
     return maxUses === 1 && this.reserved(coupon, nowMs) > 0 ? 'LOCKED' : 'ACTIVE'
   }
 
@@ -388,9 +374,9 @@ export class NaiveModel {
     return found ?? null
   }
 
-  private touch(coupon: ModelCoupon, nowMs: number): void {
-    coupon.version++
-    coupon.updatedAtMs = nowMs
+  protected touch(limit: ModelLimit, nowMs: number): void {
+    limit.version++
+    limit.updatedAtMs = nowMs
   }
 
   /** Reservations never outlast their coupon; one whose coupon has ended ends with it. */
@@ -398,7 +384,7 @@ export class NaiveModel {
     const open = this.openOn(coupon, nowMs)
     coupon.definition = definition
     for (const reservation of open) {
-      if (isExpired(coupon, nowMs)) reservation.state = 'ENDED'
+      if (hasEnded(coupon, nowMs)) reservation.state = 'ENDED'
       else reservation.expiresAtMs = Math.min(reservation.expiresAtMs, endOf(coupon))
     }
     this.touch(coupon, nowMs)
@@ -434,19 +420,19 @@ export class NaiveModel {
     nowMs: number,
   ): (RefusalCode | null)[] {
     const several = coupons.length > 1
-    return coupons.map((coupon) => {
+    return coupons.map((coupon, i) => {
       if (coupon === null) return 'COUPON_NOT_FOUND'
-      const { offer, userId } = coupon.definition
+      const { userId } = coupon.definition
       if (!isHeld) {
-        if (coupon.disabled) return 'COUPON_DISABLED'
-        if (nowMs < (coupon.definition.validFromMs ?? 0)) return 'COUPON_NOT_STARTED'
+        if (isDisabled(coupon)) return 'COUPON_DISABLED'
+        if (isEarly(coupon, nowMs)) return 'COUPON_NOT_STARTED'
         if (isExpired(coupon, nowMs)) return 'COUPON_EXPIRED'
         if (userId !== null && call.user !== null && call.user !== userId) return 'USER_NOT_ELIGIBLE'
       }
       const ofCart = call.cart === null ? null : cartRefusal(coupon, call.cart)
       if (ofCart !== null) return ofCart
-      if (several && offer.stacking === 'EXCLUSIVE') return 'NOT_STACKABLE'
-      return isHeld ? null : this.limitRefusal(coupon, call.user, nowMs)
+      if (several && offerFor(coupon).stacking === 'EXCLUSIVE') return 'NOT_STACKABLE'
+      return isHeld ? null : this.limitRefusal(coupon, call.user, coupons.slice(0, i), nowMs)
     })
   }
 
@@ -454,14 +440,106 @@ export class NaiveModel {
     return this.refusals(coupons, { user: null, cart }, true, 0)
   }
 
-  private limitRefusal(coupon: ModelCoupon, user: string | null, nowMs: number): RefusalCode | null {
-    const { maxUses, maxUsesPerUser } = coupon.definition
-    if (maxUsesPerUser !== null && user !== null && this.usesOfUser(coupon, user, nowMs) >= maxUsesPerUser) {
+  /** `before`: the codes that stand before it in the call, each of which takes one of what they share. */
+  private limitRefusal(
+    coupon: ModelCoupon,
+    user: string | null,
+    before: readonly (ModelCoupon | null)[],
+    nowMs: number,
+  ): RefusalCode | null {
+    const sameDay = before.filter((other) => other !== null && isSameDay(other, coupon, nowMs)).length
+    if (user !== null && this.isBeyondDay(coupon, user, sameDay, nowMs)) return 'DAILY_LIMIT_REACHED'
+    return this.useRefusal(coupon, user, before, nowMs)
+  }
+
+  private useRefusal(
+    coupon: ModelCoupon,
+    user: string | null,
+    before: readonly (ModelCoupon | null)[],
+    nowMs: number,
+  ): RefusalCode | null {
+    const { campaign } = coupon
+    const same = before.filter((other) => campaign !== null && other?.campaign === campaign).length
+    if (user !== null && this.isBeyondUser(coupon, user, 0, nowMs)) return 'USER_LIMIT_REACHED'
+    if (user !== null && campaign !== null && this.isBeyondUser(campaign, user, same, nowMs))
       return 'USER_LIMIT_REACHED'
-    }
+    return this.ownUseRefusal(coupon, nowMs) ?? (campaign === null ? null : this.campaignRefusal(campaign, same, nowMs))
+  }
+
+  protected isBeyondUser(limit: ModelCoupon | ModelCampaign, user: string, more: number, nowMs: number): boolean {
+    const { maxUsesPerUser } = limit.definition
+    return maxUsesPerUser !== null && this.usesOfUser(limit, user, nowMs) + more >= maxUsesPerUser
+  }
+
+  private ownUseRefusal(coupon: ModelCoupon, nowMs: number): RefusalCode | null {
+    const { maxUses } = coupon.definition
     if (maxUses === null) return null
     if (this.uses(coupon) >= maxUses) return 'COUPON_EXHAUSTED'
     return this.uses(coupon) + this.reserved(coupon, nowMs) >= maxUses ? 'COUPON_LOCKED' : null
+  }
+
+  protected campaignRefusal(campaign: ModelCampaign, more: number, nowMs: number): RefusalCode | null {
+    const { maxUses } = campaign.definition
+    if (maxUses === null) return null
+    const used = this.uses(campaign) + more
+    if (used >= maxUses) return 'CAMPAIGN_EXHAUSTED'
+    return used + this.reserved(campaign, nowMs) >= maxUses ? 'COUPON_LOCKED' : null
+  }
+
+  protected isBeyondDay(taken: ModelCoupon | ModelCampaign, user: string, more: number, nowMs: number): boolean {
+    const day = dayOf(taken, nowMs)
+    if (day === null) return false
+    const counted = this.days.filter(
+      (one) => one.user === user && one.counts === day.counts && one.startMs === day.startMs,
+    )
+    return counted.length + more >= day.perUser
+  }
+
+  protected takeDays(coupons: readonly ModelCoupon[], user: string, nowMs: number): void {
+    for (const coupon of coupons) {
+      const day = dayOf(coupon, nowMs)
+      if (day !== null) this.days.push({ user, counts: day.counts, startMs: day.startMs })
+    }
+  }
+
+  /** Where nothing else is in the way, whether the discounts fit into the budgets beside what is spent and held. */
+  private withBudgets(
+    refusals: readonly (RefusalCode | null)[],
+    coupons: readonly (ModelCoupon | null)[],
+    cart: Cart | null,
+    own: ModelReservation | null,
+    nowMs: number,
+  ): readonly (RefusalCode | null)[] {
+    if (cart === null || refusals.some((refusal) => refusal !== null)) return refusals
+    const found = coupons as readonly ModelCoupon[]
+    return this.overBudget(found, (priceOf(found, cart) as NaivePrice).amounts, own, nowMs)
+  }
+
+  /** The same for an open reservation and a new cart. Discounts are worked out in its own order, refusals told in that asked. */
+  private withBudgetsOf(
+    own: ModelReservation,
+    asked: readonly ModelCoupon[],
+    cart: Cart,
+    nowMs: number,
+  ): readonly (RefusalCode | null)[] {
+    const ofCart = this.cartRefusals(asked, cart)
+    if (ofCart.some((refusal) => refusal !== null)) return ofCart
+    const ofBudget = this.withBudgets(ofCart, own.coupons, cart, own, nowMs)
+    return asked.map((coupon) => ofBudget[own.coupons.indexOf(coupon)] ?? null)
+  }
+
+  private overBudget(
+    coupons: readonly ModelCoupon[],
+    amounts: readonly number[],
+    own: ModelReservation | null,
+    nowMs: number,
+  ): (RefusalCode | null)[] {
+    return coupons.map(({ campaign }, i) => {
+      const budgetMinor = campaign?.definition.budgetMinor ?? null
+      if (campaign === null || budgetMinor === null) return null
+      const wanted = amountIn(coupons.slice(0, i + 1), amounts, campaign)
+      return this.spent(campaign) + this.heldOf(campaign, own, nowMs) + wanted > budgetMinor ? 'BUDGET_EXHAUSTED' : null
+    })
   }
 
   /** Check by check over all codes. */
@@ -476,7 +554,8 @@ export class NaiveModel {
       const refusal = refusals[index] as RefusalCode
       const coupon = coupons[index]
       const isLocked = refusal === 'COUPON_LOCKED' && coupon !== null && coupon !== undefined
-      const backMs = isLocked ? Math.min(...this.openOn(coupon, nowMs).map((one) => one.expiresAtMs)) : nowMs
+      const locked = isLocked && this.ownUseRefusal(coupon, nowMs) === null ? coupon.campaign : coupon
+      const backMs = isLocked ? this.firstBackMs(locked as ModelCoupon | ModelCampaign, nowMs) : nowMs
       const retryAfterMs = backMs - nowMs
       return coupons.length > 1
         ? { kind: 'REFUSED', refusal, couponIndex: index, retryAfterMs }
@@ -484,9 +563,14 @@ export class NaiveModel {
     }
     throw new Error('nothing was refused')
   }
+
+  /** When the first hold that counts may come back. */
+  protected firstBackMs(limit: ModelCoupon | ModelCampaign, nowMs: number): number {
+    return Math.min(...this.openOn(limit, nowMs).map((one) => one.expiresAtMs))
+  }
 }
 
-function refuse(refusal: RefusalCode): ModelAnswer {
+export function refuse(refusal: RefusalCode): ModelAnswer {
   return { kind: 'REFUSED', refusal, retryAfterMs: 0 }
 }
 
@@ -506,42 +590,4 @@ function judgeRetry(
   if (!isSame) return refuse('ORDER_CONFLICT')
   if (earlier.reversed !== null) return refuse('REDEMPTION_REVERSED')
   return { kind: 'REDEMPTION', replayed: true, redemption: earlier }
-}
-
-export function isOpen(reservation: ModelReservation, nowMs: number): boolean {
-  return reservation.state === 'OPEN' && nowMs < reservation.expiresAtMs
-}
-
-function isExpired(coupon: ModelCoupon, nowMs: number): boolean {
-  return nowMs >= endOf(coupon)
-}
-
-function endOf(coupon: ModelCoupon): number {
-  return coupon.definition.validUntilMs ?? Number.POSITIVE_INFINITY
-}
-
-function isSameSet(a: readonly (ModelCoupon | null)[], b: readonly (ModelCoupon | null)[]): boolean {
-  return a.length === b.length && a.every((coupon) => b.includes(coupon))
-}
-
-function isSameCart(a: Cart, b: Cart): boolean {
-  return JSON.stringify(a) === JSON.stringify(b)
-}
-
-function priceOf(coupons: readonly (ModelCoupon | null)[], cart: Cart | null): NaivePrice | null {
-  return cart === null
-    ? null
-    : naivePrice(
-        cart,
-        (coupons as ModelCoupon[]).map((coupon) => coupon.definition.offer),
-      )
-}
-
-function cartRefusal(coupon: ModelCoupon, cart: Cart): RefusalCode | null {
-  const { channels, currency, minOrderMinor, minQuantity } = coupon.definition.offer
-  if (channels !== null && (cart.channel === null || !channels.includes(cart.channel))) return 'CHANNEL_NOT_ALLOWED'
-  if (currency !== null && currency !== cart.currency) return 'CURRENCY_MISMATCH'
-  if (naiveSubtotal(cart) < (minOrderMinor ?? 0)) return 'MIN_ORDER_NOT_MET'
-  const units = cart.lines.reduce((sum, line) => sum + line.quantity, 0)
-  return units < (minQuantity ?? 0) ? 'MIN_QUANTITY_NOT_MET' : null
 }

@@ -44,16 +44,17 @@ export const OFFERS: readonly Partial<Offer>[] = [
 export const EDGE = -1
 const JUMPS_MS = [0, 1, 1, 7, 7, 400, 1_000, 5_000, 60_000, 299_999, 300_000, 300_001, EDGE, EDGE, EDGE, EDGE]
 
-const index = (length: number) => fc.nat({ max: length - 1 })
+export const index = (length: number) => fc.nat({ max: length - 1 })
 /** Null one time in so many. */
-const maybe = <T>(arbitrary: fc.Arbitrary<T>, nullOneIn = 2) => fc.option(arbitrary, { nil: null, freq: nullOneIn })
+export const maybe = <T>(arbitrary: fc.Arbitrary<T>, nullOneIn = 2) =>
+  fc.option(arbitrary, { nil: null, freq: nullOneIn })
 /** Mostly the two coupons that nothing but commands of checkouts happens to, so that limits fill up and not only windows pass. */
 const code = fc.constantFrom(0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 3, 0, 1, 2, 3, 0, 1, CODES.length - 1)
 const codes = fc.oneof(
   { weight: 5, arbitrary: code.map((one) => [one]) },
   { weight: 2, arbitrary: fc.uniqueArray(code, { minLength: 2, maxLength: 3 }) },
 )
-const user = index(USERS.length)
+export const user = index(USERS.length)
 const order = index(ORDERS.length)
 const cart = index(CARTS.length)
 const ttlSeconds = fc.constantFrom(1, 5, 300, 3_600)
@@ -68,78 +69,82 @@ const terms = {
   onlyUser: fc.constantFrom(null, null, null, null, null, null, null, null, null, 0, 1),
 }
 
-const create = fc.record({ kind: fc.constant('create'), code: index(CODES.length - 1), ...terms })
+export const create = fc.record({ kind: fc.constant('create'), code: index(CODES.length - 1), ...terms })
 
-const step = fc.oneof(
-  { weight: 1, arbitrary: create },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      kind: fc.constant('patch'),
-      coupon: code,
-      stale: fc.nat({ max: 9 }).map((n) => n === 0),
-      ...terms,
-    }),
-  },
-  {
-    weight: 2,
-    arbitrary: fc.record({ kind: fc.constant('switch'), coupon: code, enabled: fc.constantFrom(true, true, false) }),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      kind: fc.constant('extend'),
-      coupon: code,
-      byMs: fc.constantFrom(-1_000, 0, 1, 5_000, 4_000_000),
-      override: fc.boolean(),
-    }),
-  },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('expire'), coupon: code }) },
-  {
-    weight: 10,
-    arbitrary: fc.record({
-      kind: fc.constant('reserve'),
-      codes,
-      user,
-      order: maybe(order),
-      cart: maybe(cart),
-      ttlSeconds,
-    }),
-  },
-  { weight: 14, arbitrary: fc.record({ kind: fc.constant('redeem'), codes, user, order, cart: maybe(cart, 8) }) },
-  // The very call of an earlier redemption once more.
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('retry'), latest }) },
-  {
-    weight: 6,
-    arbitrary: fc.record({
-      kind: fc.constant('redeemReservation'),
-      latest,
-      order,
-      cart: maybe(cart),
-      late: fc.boolean(),
-    }),
-  },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('release'), latest }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('extendReservation'), latest, ttlSeconds }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('reverse'), latest, returnUse: fc.boolean() }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('validate'), codes, user: maybe(user), cart: maybe(cart) }) },
-  {
-    weight: 3,
-    arbitrary: fc.record({ kind: fc.constant('getCoupon'), coupon: code, byId: fc.boolean() }),
-  },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('getReservation'), latest }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('getRedemption'), latest }) },
-  {
-    weight: 8,
-    arbitrary: fc.record({
-      kind: fc.constant('wait'),
-      jumpMs: fc.constantFrom(...JUMPS_MS),
-      shiftMs: fc.integer({ min: -1, max: 1 }),
-    }),
-  },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('sweep') }) },
-  { weight: 5, arbitrary: fc.record({ kind: fc.constant('flush'), ends: fc.boolean() }) },
-)
+/** The steps of a walk whose codes are drawn so. */
+export const stepsOn = (code: fc.Arbitrary<number>, codes: fc.Arbitrary<number[]>) =>
+  fc.oneof(
+    { weight: 1, arbitrary: create },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        kind: fc.constant('patch'),
+        coupon: code,
+        stale: fc.nat({ max: 9 }).map((n) => n === 0),
+        ...terms,
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({ kind: fc.constant('switch'), coupon: code, enabled: fc.constantFrom(true, true, false) }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        kind: fc.constant('extend'),
+        coupon: code,
+        byMs: fc.constantFrom(-1_000, 0, 1, 5_000, 4_000_000),
+        override: fc.boolean(),
+      }),
+    },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('expire'), coupon: code }) },
+    {
+      weight: 10,
+      arbitrary: fc.record({
+        kind: fc.constant('reserve'),
+        codes,
+        user,
+        order: maybe(order),
+        cart: maybe(cart),
+        ttlSeconds,
+      }),
+    },
+    { weight: 14, arbitrary: fc.record({ kind: fc.constant('redeem'), codes, user, order, cart: maybe(cart, 8) }) },
+    // The very call of an earlier redemption once more.
+    { weight: 4, arbitrary: fc.record({ kind: fc.constant('retry'), latest }) },
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        kind: fc.constant('redeemReservation'),
+        latest,
+        order,
+        cart: maybe(cart),
+        late: fc.boolean(),
+      }),
+    },
+    { weight: 3, arbitrary: fc.record({ kind: fc.constant('release'), latest }) },
+    { weight: 3, arbitrary: fc.record({ kind: fc.constant('extendReservation'), latest, ttlSeconds }) },
+    { weight: 3, arbitrary: fc.record({ kind: fc.constant('reverse'), latest, returnUse: fc.boolean() }) },
+    { weight: 3, arbitrary: fc.record({ kind: fc.constant('validate'), codes, user: maybe(user), cart: maybe(cart) }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({ kind: fc.constant('getCoupon'), coupon: code, byId: fc.boolean() }),
+    },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant('getReservation'), latest }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant('getRedemption'), latest }) },
+    {
+      weight: 8,
+      arbitrary: fc.record({
+        kind: fc.constant('wait'),
+        jumpMs: fc.constantFrom(...JUMPS_MS),
+        shiftMs: fc.integer({ min: -1, max: 1 }),
+      }),
+    },
+    { weight: 4, arbitrary: fc.record({ kind: fc.constant('sweep') }) },
+    { weight: 5, arbitrary: fc.record({ kind: fc.constant('flush'), ends: fc.boolean() }) },
+  )
+
+const step = stepsOn(code, codes)
 
 export type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
 

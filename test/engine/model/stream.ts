@@ -11,7 +11,7 @@ import { totalOf } from '../../../protocol/price.ts'
 import { REFUSALS } from '../../../protocol/refusals.ts'
 import { writeTextElement, writeUintElement } from '../../../gateway/columns-elements.ts'
 import type { LiveShard } from '../support/live-shard.ts'
-import { byCode, checkout, couponWith, create, total } from '../support/samples.ts'
+import { byCode, checkout, couponWith, create, offerOf, total } from '../support/samples.ts'
 
 const BEGIN_MS = 1_760_000_000_000
 
@@ -77,7 +77,7 @@ export function randomFrames(random: (below: number) => number, count: number): 
     })
     return {
       code: definition.code,
-      currency: random(8) === 0 ? 'JPY' : (definition.offer.currency ?? (['EUR', 'USD'][random(2)] as string)),
+      currency: random(8) === 0 ? 'JPY' : (offerOf(definition).currency ?? (['EUR', 'USD'][random(2)] as string)),
       nowMs,
       oneTotal,
       rows: frameRows,

@@ -9,11 +9,14 @@ import { COMMAND, type Command, type CouponRef } from '../../../protocol/command
 import type { CouponDefinition } from '../../../protocol/coupon.ts'
 import { OUTCOME, type Outcome } from '../../../protocol/outcomes.ts'
 import type { PriceFact } from '../../../protocol/price.ts'
-import { judgeUser, tablesOf } from '../support/state-image.ts'
+import type { ShardState } from '../../../engine/domain/state.ts'
+import { DAYS_KEPT_MS } from '../../../engine/shard/limits.ts'
+import { judgeUser, type StateImage, tablesOf } from '../support/state-image.ts'
 import { LiveShard, SHARD } from '../support/live-shard.ts'
 import { byCode, byOrdinal, couponWith } from '../support/samples.ts'
 import { LogAudit } from './audit.ts'
-import { isOpen, type ModelAnswer, type ModelCoupon, type ModelReservation, NaiveModel } from './naive-model.ts'
+import { isOpen, type ModelAnswer, type ModelCoupon, type ModelReservation } from './model-facts.ts'
+import { NaiveModel } from './naive-model.ts'
 import type { NaivePrice } from './naive-price.ts'
 import { CARTS, CODES, EDGE, OFFERS, ORDERS, type Step, USERS } from './steps.ts'
 
@@ -24,17 +27,24 @@ const NEVER_FORGET_MS = 0
 export type Plant = (definition: CouponDefinition) => CouponDefinition
 
 export class Walk {
-  readonly live = new LiveShard()
-  readonly model = new NaiveModel()
-  private readonly plant: Plant
+  readonly live: LiveShard
+  readonly model: NaiveModel
+  protected readonly plant: Plant
   private readonly met: Map<string, number>
   private readonly redeems: StepOf<'redeem'>[] = []
-  private nowMs = BEGIN_MS
+  protected nowMs = BEGIN_MS
 
   /** `met` counts what was answered, by the kind of answer or the code of the refusal. */
-  constructor(plant: Plant = (definition) => definition, met = new Map<string, number>()) {
+  constructor(
+    plant: Plant = (definition) => definition,
+    met = new Map<string, number>(),
+    live = new LiveShard(),
+    model = new NaiveModel(),
+  ) {
     this.plant = plant
     this.met = met
+    this.live = live
+    this.model = model
   }
 
   take(steps: readonly Step[]): void {
@@ -43,12 +53,12 @@ export class Walk {
     this.compareLog()
   }
 
-  private step(step: Step): void {
+  protected step(step: Step): void {
     const { model } = this
     model.beginCommand()
     switch (step.kind) {
       case 'create': {
-        const definition = this.definition(step, CODES[step.code] as string)
+        const definition = this.definition(step, this.codeOf(step.code))
         this.compare({ type: COMMAND.CREATE_COUPON, by: null, definition: this.plant(definition) }, () =>
           model.create(definition, this.nowMs),
         )
@@ -59,7 +69,7 @@ export class Walk {
         return
       case 'switch': {
         const { coupon, enabled } = step
-        const ref = byCode(CODES[coupon] as string)
+        const ref = byCode(this.codeOf(coupon))
         const change = enabled ? 'ENABLED' : coupon % 2 === 0 ? 'DISABLED' : 'DELETED'
         this.compare({ type: COMMAND.SWITCH_COUPON, coupon: ref, by: 'key_1', change }, () =>
           model.switchTo(ref, enabled, this.nowMs),
@@ -70,7 +80,7 @@ export class Walk {
         this.extend(step)
         return
       case 'expire': {
-        const ref = byCode(CODES[step.coupon] as string)
+        const ref = byCode(this.codeOf(step.coupon))
         this.compare(changeCoupon(ref, 'EXPIRED', { reason: 'over' }), () => model.expire(ref, this.nowMs))
         return
       }
@@ -121,7 +131,7 @@ export class Walk {
       }
       case 'getCoupon': {
         const { coupon, byId } = step
-        this.compareCoupon(byId ? byOrdinal(coupon) : byCode(CODES[coupon] as string))
+        this.compareCoupon(byId ? byOrdinal(coupon) : byCode(this.codeOf(coupon)))
         return
       }
       case 'getReservation':
@@ -144,8 +154,8 @@ export class Walk {
   }
 
   private patch(step: StepOf<'patch'>): void {
-    const ref = byCode(CODES[step.coupon] as string)
-    const definition = this.definition(step, CODES[step.coupon] as string)
+    const ref = byCode(this.codeOf(step.coupon))
+    const definition = this.definition(step, this.codeOf(step.coupon))
     const version = this.model.coupons.find((one) => one.definition.code === ref.code)?.version ?? 1
     const ifVersion = step.stale ? version + 1 : version
     this.compare(changeCoupon(ref, 'PATCHED', { ifVersion, definition: this.plant(definition) }), () =>
@@ -154,7 +164,7 @@ export class Walk {
   }
 
   private extend({ coupon, byMs, override }: StepOf<'extend'>): void {
-    const ref = byCode(CODES[coupon] as string)
+    const ref = byCode(this.codeOf(coupon))
     const present = this.model.coupons.find((one) => one.definition.code === ref.code)?.definition.validUntilMs
     const validUntilMs = (present ?? this.nowMs) + byMs
     this.compare(changeCoupon(ref, 'EXTENDED', { reason: 'why not', validUntilMs, override }), () =>
@@ -163,7 +173,7 @@ export class Walk {
   }
 
   private checkout(step: StepOf<'reserve' | 'redeem' | 'validate'>): void {
-    const refs = step.codes.map((code) => byCode(CODES[code] as string))
+    const refs = step.codes.map((code) => byCode(this.codeOf(code)))
     const user = step.user === null ? null : (USERS[step.user] as string)
     const order = step.kind === 'validate' || step.order === null ? null : (ORDERS[step.order] as string)
     const cart = step.cart === null ? null : (CARTS[step.cart] ?? null)
@@ -184,19 +194,29 @@ export class Walk {
     }
   }
 
-  private definition(step: StepOf<'create' | 'patch'>, code: string): CouponDefinition {
-    const { nowMs } = this
-    const windows = {
-      OPEN: [null, null],
-      STARTS_LATER: [nowMs + 5_000, null],
-      ENDS_SOON: [null, nowMs + 4_000],
-      ENDED: [null, nowMs - 1],
-      BOTH: [nowMs + 1_000, nowMs + 400_000],
-    } as const
-    const [validFromMs, validUntilMs] = windows[step.window]
+  /** The name of a code by its number in a step. */
+  protected codeOf(index: number): string {
+    return CODES[index] as string
+  }
+
+  protected definition(step: StepOf<'create' | 'patch'>, code: string): CouponDefinition {
+    const [validFromMs, validUntilMs] = this.windowOf(step.window)
     const { maxUses, maxUsesPerUser } = step
     const userId = step.onlyUser === null ? null : (USERS[step.onlyUser] as string)
     return couponWith(code, { maxUses, maxUsesPerUser, validFromMs, validUntilMs, userId }, OFFERS[step.offer])
+  }
+
+  protected windowOf(window: StepOf<'create'>['window']): readonly [number | null, number | null] {
+    const { nowMs } = this
+    return (
+      {
+        OPEN: [null, null],
+        STARTS_LATER: [nowMs + 5_000, null],
+        ENDS_SOON: [null, nowMs + 4_000],
+        ENDED: [null, nowMs - 1],
+        BOTH: [nowMs + 1_000, nowMs + 400_000],
+      } as const
+    )[window]
   }
 
   private wait({ jumpMs, shiftMs }: StepOf<'wait'>): void {
@@ -206,7 +226,10 @@ export class Walk {
     }
     const edges = [
       ...this.model.reservations.filter((one) => one.state === 'OPEN').map((one) => one.expiresAtMs),
-      ...this.model.coupons.flatMap(({ definition }) => [definition.validFromMs ?? 0, definition.validUntilMs ?? 0]),
+      ...[...this.model.coupons, ...this.model.campaigns].flatMap(({ definition }) => [
+        definition.validFromMs ?? 0,
+        definition.validUntilMs ?? 0,
+      ]),
     ]
     const ahead = edges.filter((edgeMs) => edgeMs + shiftMs > this.nowMs)
     if (ahead.length > 0) this.nowMs = Math.min(...ahead) + shiftMs
@@ -220,11 +243,10 @@ export class Walk {
     return numberOf(this.model.redemptions, latest)
   }
 
-  private compare(command: Command<string | Bytes>, predict: () => ModelAnswer): void {
+  protected compare(command: Command<string | Bytes>, predict: () => ModelAnswer): void {
     const { position, outcome } = this.live.send(command, this.nowMs)
     const predicted = predict()
-    const answer = predicted.kind === 'REFUSED' ? predicted.refusal : predicted.kind
-    this.met.set(answer, (this.met.get(answer) ?? 0) + 1)
+    this.meet(predicted.kind === 'REFUSED' ? predicted.refusal : predicted.kind)
     const isNew = isFirstAnswer(predicted)
     if (isNew && 'seq' in outcome) {
       assert.equal(outcome.seq, position.seq, 'a new reservation or redemption is the last event')
@@ -234,15 +256,23 @@ export class Walk {
     assert.equal(position.timeMs, this.nowMs)
     assert.deepEqual(engineView(outcome, predicted), this.modelView(predicted))
     if (outcome.type === OUTCOME.COUPON && predicted.kind === 'COUPON') {
-      assert.deepEqual(outcome.definition, this.plant(predicted.coupon.definition))
+      assert.deepEqual(outcome.definition, this.shownDefinition(predicted.coupon))
     }
+  }
+
+  protected meet(answer: string): void {
+    this.met.set(answer, (this.met.get(answer) ?? 0) + 1)
+  }
+
+  protected shownDefinition({ definition }: ModelCoupon): CouponDefinition {
+    return this.plant(definition)
   }
 
   private compareCoupon(ref: CouponRef<string>): void {
     this.compare({ type: COMMAND.GET_COUPON, coupon: ref }, () => this.model.get(ref))
   }
 
-  private compareReservation(seq: number): void {
+  protected compareReservation(seq: number): void {
     this.compare({ type: COMMAND.GET_RESERVATION, seq }, () => this.model.getReservation(seq))
   }
 
@@ -250,19 +280,21 @@ export class Walk {
     this.compare({ type: COMMAND.GET_REDEMPTION, seq }, () => this.model.getRedemption(seq))
   }
 
-  private compareAll(): void {
+  protected compareAll(): void {
     for (const { ordinal } of this.model.coupons) this.compareCoupon(byOrdinal(ordinal))
     for (const { seq } of this.model.reservations) this.compareReservation(seq)
     for (const { seq } of this.model.redemptions) this.compareRedemption(seq)
   }
 
-  private compareLog(): void {
+  protected compareLog(): void {
     const { live, model, nowMs } = this
     const audit = new LogAudit(live.loggedEvents())
-    const image = tablesOf(live.state)
-    assert.deepEqual(tablesOf(live.replayed()), image, 'the replayed state differs from the live one')
-    for (const [ordinal, { uses, reserved }] of audit.coupons.entries()) {
-      assert.deepEqual({ uses, reserved }, pick(image.coupons[ordinal]), `counters of coupon ${ordinal}`)
+    const image = imageAt(live.state, nowMs)
+    assert.deepEqual(imageAt(live.replayed(), nowMs), image, 'the replayed state differs from the live one')
+    const { uses, reserved } = live.state.tables.coupons
+    for (const [ordinal, taken] of audit.limits) {
+      const counted = { uses: uses.get(ordinal), reserved: reserved.get(ordinal) }
+      assert.deepEqual({ uses: taken.uses, reserved: taken.reserved }, counted, `counters of ${ordinal}`)
     }
     assert.equal(audit.open.size, image.openReservations)
     for (const coupon of model.coupons) {
@@ -339,7 +371,13 @@ export class Walk {
   }
 }
 
-type StepOf<Kind extends Step['kind']> = Extract<Step, { kind: Kind }>
+export type StepOf<Kind extends Step['kind']> = Extract<Step, { kind: Kind }>
+
+/** Days that are long over are dropped from memory by a sweep, which a replay does not do. They count for nothing. */
+function imageAt(state: ShardState, nowMs: number): StateImage {
+  state.tables.days.evictBelow(nowMs - DAYS_KEPT_MS, Number.POSITIVE_INFINITY)
+  return tablesOf(state)
+}
 
 function isFirstAnswer(answer: ModelAnswer): boolean {
   if (answer.kind === 'RESERVATION') return !answer.again && answer.reservation.seq === 0
@@ -353,10 +391,6 @@ function numberOf(made: readonly { readonly seq: number }[], latest: number): nu
 
 function named({ ordinal, definition }: ModelCoupon): object {
   return { shard: SHARD, ordinal, code: definition.code }
-}
-
-function pick(coupon: { readonly uses: number; readonly reserved: number } | undefined): object {
-  return { uses: coupon?.uses, reserved: coupon?.reserved }
 }
 
 function changeCoupon(

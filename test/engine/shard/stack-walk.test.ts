@@ -7,7 +7,21 @@ import { ChaosWalk, type WalkCounts } from '../stack/chaos-walk.ts'
 
 const RUNS = Number(process.env['STACK_RUNS'] ?? 150)
 const SEED = process.env['STACK_SEED']
-const ANSWERS = ['reserved', 'redeemed', 'redeemed again', 'reversed', 'released', 'not done', 'COUPON_LOCKED']
+const ANSWERS = [
+  'reserved',
+  'redeemed',
+  'redeemed again',
+  'reversed',
+  'released',
+  'not done',
+  'COUPON_LOCKED',
+  'claimed',
+  'claimed again',
+  'DAILY_LIMIT_REACHED',
+  'CAMPAIGN_EXHAUSTED',
+  'BUDGET_EXHAUSTED',
+  'days counted',
+]
 const FIRST = Date.now() % 1_000_000_007
 
 describe('redemption over several shards', () => {

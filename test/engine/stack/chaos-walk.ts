@@ -4,15 +4,22 @@
  * At the end everything is delivered, and judged by the logs alone (log-judge.ts, logs-agree.ts), by what was answered, and by a replay.
  */
 import { strict as assert } from 'node:assert'
+import type { CampaignDefinition } from '../../../protocol/campaign.ts'
 import { COMMAND } from '../../../protocol/commands.ts'
+import type { CampaignRef, CouponDefinition } from '../../../protocol/coupon.ts'
+import type { DailyLimit } from '../../../protocol/daily-limit.ts'
+import { campaignOrdinal, isBulk } from '../../../protocol/ordinals.ts'
+import { UTC_DAYS } from '../../../engine/domain/calendar.ts'
+import { OVER_ALL } from '../../../engine/domain/daily.ts'
 import { textOf } from '../../../protocol/bytes.ts'
 import { EVENT } from '../../../protocol/events.ts'
 import { type Message, MESSAGE } from '../../../protocol/messages.ts'
 import { OUTCOME } from '../../../protocol/outcomes.ts'
 import { SETTLED } from '../../../engine/transport/port.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
+import { couponOf } from '../support/campaign-scene.ts'
 import { couponWith, total } from '../support/samples.ts'
-import { CLUSTER_BEGIN_MS, type ClusterCall, type OnWire } from '../support/shard-cluster.ts'
+import { CLUSTER_BEGIN_MS, type ClusterCall, dayShardOf, type OnWire } from '../support/shard-cluster.ts'
 import { ShardLog } from './log-judge.ts'
 import { faultsOf } from './logs-agree.ts'
 import { imageOf, leftOf } from './stack-image.ts'
@@ -39,7 +46,12 @@ export interface WalkCounts {
 export class ChaosWalk {
   readonly random: SeededRandom
   readonly scene: StackScene
+  /** In the order in which they were made. */
   private readonly codes: string[] = []
+  private readonly definitions = new Map<string, CouponDefinition>()
+  private readonly campaigns: CampaignRef[] = []
+  /** What every limit a day allows. */
+  private readonly perDay: number
   /** What buyers put into their carts: few combinations, so that they meet. */
   private readonly carts: string[][] = []
   private readonly users: string[]
@@ -58,6 +70,7 @@ export class ChaosWalk {
     this.counts = counts
     this.isLossy = this.random.below(2) === 0
     this.scene = new StackScene(this.random.pick(LAYOUTS))
+    this.perDay = this.random.pick([1, 2, 4])
     for (const shard of this.scene.cluster.shards) {
       for (const name of ['A', 'B']) {
         const code = `${name}-${shard}`
@@ -66,12 +79,45 @@ export class ChaosWalk {
           maxUsesPerUser: this.random.pick([null, null, 1, 2]),
         }
         const endsMs = this.random.below(6) === 0 ? CLUSTER_BEGIN_MS + 300 + this.random.below(9_000) : null
-        this.scene.has(code, { ...limits, validUntilMs: endsMs })
-        this.codes.push(code)
+        const fields = { ...limits, validUntilMs: endsMs, dailyLimit: this.daily(6) }
+        this.scene.has(code, fields)
+        this.made(code, couponWith(code, fields, { stacking: 'STACKABLE' }))
       }
     }
+    for (let i = this.random.below(3); i > 0; i--) this.beginCampaign(i)
     for (let i = 1 + this.random.below(4); i >= 0; i--) this.carts.push(this.someCodes())
     this.users = USERS.slice(0, 1 + this.random.below(3))
+  }
+
+  /** A campaign, its codes on whatever shards, and codes to be claimed. */
+  private beginCampaign(number: number): void {
+    const { shards } = this.scene.cluster
+    const campaign = this.scene.campaign(this.random.pick(shards), {
+      maxUses: this.random.pick([null, 1, 2, 4]),
+      maxUsesPerUser: this.random.pick([null, null, 1, 2]),
+      budgetMinor: this.random.pick([null, 150, 400, 900]),
+      dailyLimit: this.daily(2),
+      lockSeconds: this.random.pick([1, 300]),
+      validUntilMs: this.random.below(6) === 0 ? CLUSTER_BEGIN_MS + 300 + this.random.below(9_000) : null,
+    })
+    this.campaigns.push(campaign)
+    for (const name of ['K', 'L', 'M']) {
+      const code = `${name}${number}-${this.random.pick(shards)}`
+      const fields = { campaign, maxUses: this.random.pick([1, 1, 3]) }
+      this.scene.joins(campaign, code, fields)
+      this.made(code, couponOf(campaign.index, code, fields))
+    }
+    if (this.random.below(2) === 0) this.scene.pool(campaign, 3)
+  }
+
+  private made(code: string, definition: CouponDefinition): void {
+    this.codes.push(code)
+    this.definitions.set(code, definition)
+  }
+
+  private daily(outOf: number): DailyLimit | null {
+    if (this.random.below(outOf) > 0) return null
+    return { perUser: this.perDay, scope: this.random.pick(['ALL', 'ALL', 'CAMPAIGN'] as const) }
   }
 
   run(): void {
@@ -128,6 +174,10 @@ export class ChaosWalk {
     const { begins } = this.scene
     const codes = this.random.pick(this.carts)
     const user = this.random.pick(this.users)
+    if (this.campaigns.length > 0 && this.random.below(6) === 0) {
+      this.scene.claims(this.random.pick(this.campaigns), user)
+      return
+    }
     const cart = total(this.random.pick([1_000, 1_000, 5_000]))
     const most = this.reservations.length === 0 ? 7 : this.redemptions.length === 0 ? 11 : 12
     switch (this.random.below(most)) {
@@ -150,17 +200,17 @@ export class ChaosWalk {
       case 8: {
         const allowLate = this.random.below(2) === 0
         const brought = this.random.below(3) === 0 ? total(2_000) : null
-        begins.redeemReservation(this.made(this.reservations), this.order(), { allowLate, cart: brought })
+        begins.redeemReservation(this.idOf(this.reservations), this.order(), { allowLate, cart: brought })
         return
       }
       case 9:
-        begins.release(this.made(this.reservations))
+        begins.release(this.idOf(this.reservations))
         return
       case 10:
-        begins.extend(this.made(this.reservations), this.random.pick([1, 60, 3_000]))
+        begins.extend(this.idOf(this.reservations), this.random.pick([1, 60, 3_000]))
         return
       case 11:
-        begins.reverse(this.made(this.redemptions), this.random.below(3) > 0)
+        begins.reverse(this.idOf(this.redemptions), this.random.below(3) > 0)
         return
     }
   }
@@ -168,6 +218,10 @@ export class ChaosWalk {
   /** What the people do to whom the coupons belong. */
   private change(): void {
     const { cluster } = this.scene
+    if (this.campaigns.length > 0 && this.random.below(4) === 0) {
+      this.changeCampaign(this.random.pick(this.campaigns))
+      return
+    }
     const code = this.random.pick(this.codes)
     const coupon = { code, ordinal: -1 }
     const shard = shardOf(code)
@@ -187,9 +241,30 @@ export class ChaosWalk {
     const limits = { maxUses: this.random.pick([null, 1, 4, 9]), maxUsesPerUser: this.random.pick([null, null, 1, 3]) }
     const endsMs = this.random.below(3) === 0 ? cluster.nowMs + this.random.below(3_000) : null
     const percentBps = this.random.pick([1_000, 2_000])
-    const definition = couponWith(code, { ...limits, validUntilMs: endsMs }, { stacking: 'STACKABLE', percentBps })
+    const before = this.definitions.get(code) as CouponDefinition
+    const offer = before.offer === null ? null : { ...before.offer, percentBps }
+    const definition = { ...before, ...limits, validUntilMs: endsMs, offer }
     const ifVersion = state.tables.coupons.version.get(ordinal)
     cluster.call(shard, { type: COMMAND.CHANGE_COUPON, coupon, ...rest, change: 'PATCHED', ifVersion, definition })
+  }
+
+  private changeCampaign({ shard, index }: CampaignRef): void {
+    const { cluster } = this.scene
+    if (this.random.below(3) === 0) {
+      const change = this.random.pick(['ENABLED', 'ENABLED', 'DISABLED'] as const)
+      cluster.call(shard, { type: COMMAND.SWITCH_CAMPAIGN, index, by: null, change })
+      return
+    }
+    const state = cluster.state(shard)
+    const definition = {
+      ...(state.campaigns[index] as CampaignDefinition),
+      maxUses: this.random.pick([null, 2, 5]),
+      maxUsesPerUser: this.random.pick([null, null, 1, 3]),
+      budgetMinor: this.random.pick([null, 300, 2_000]),
+      validUntilMs: this.random.below(3) === 0 ? cluster.nowMs + this.random.below(3_000) : null,
+    }
+    const ifVersion = state.tables.coupons.version.get(campaignOrdinal(index))
+    cluster.call(shard, { type: COMMAND.CHANGE_CAMPAIGN, index, by: null, ifVersion, definition })
   }
 
   private moveWire(step: number): void {
@@ -226,7 +301,7 @@ export class ChaosWalk {
     return this.random.below(3) === 0 ? `o-${this.random.below(this.orders + 1)}` : `o-${++this.orders}`
   }
 
-  private made(ids: readonly MadeId[]): MadeId {
+  private idOf(ids: readonly MadeId[]): MadeId {
     return ids.length === 0
       ? { shard: 0, seq: 1 }
       : (ids[ids.length - 1 - this.random.below(Math.min(4, ids.length))] as MadeId)
@@ -239,7 +314,8 @@ export class ChaosWalk {
       if (this.taken.has(call) || outcome === null || outcome === undefined) continue
       this.taken.add(call)
       this.count(this.scene.saysOf(call).replaceAll(/ (of code )?\d+/g, ''))
-      if (outcome.type === OUTCOME.RESERVATION) this.reservations.push({ shard: call.shard, seq: outcome.seq })
+      if (outcome.type === OUTCOME.RESERVATION || outcome.type === OUTCOME.CLAIMED)
+        this.reservations.push({ shard: call.shard, seq: outcome.seq })
       if (outcome.type === OUTCOME.REDEMPTION) this.redemptions.push({ shard: call.shard, seq: outcome.seq })
     }
   }
@@ -268,9 +344,10 @@ export class ChaosWalk {
       if (!call.isLost) assert.ok(tookMs <= ANSWER_MS_MAX, `call ${call.id} was answered after ${tookMs} ms`)
       if (call.answer?.kind === SETTLED.NOT_DONE_UNAVAILABLE) this.count('not done')
     }
-    const logs = cluster.shards.map((shard) => new ShardLog(shard, cluster.loggedEvents(shard)))
+    const logs = cluster.shards.map((shard) => new ShardLog(shard, cluster.loggedEvents(shard), this.perDay))
     assert.deepEqual(faultsOf(logs, true), [])
     this.judgeStates(logs)
+    this.judgeDays(logs)
     this.judgeAnswers(logs)
     this.judgeTwins(logs)
   }
@@ -295,13 +372,61 @@ export class ChaosWalk {
         const isExpired = definition.validUntilMs !== null && definition.validUntilMs <= cluster.nowMs
         if (isExpired) assert.equal(reserved, 0, `${definition.code} has expired and is reserved`)
       }
+      for (const [index, { uses, reserved, spent, limits }] of log.campaigns.entries()) {
+        const ordinal = campaignOrdinal(index)
+        const { coupons, campaigns } = state.tables
+        assert.deepEqual(
+          {
+            uses: coupons.uses.get(ordinal),
+            reserved: coupons.reserved.get(ordinal),
+            spent: campaigns.discountTotal.get(index),
+            held: campaigns.discountHeld.get(index),
+          },
+          { uses, reserved, spent, held: log.heldOf(ordinal) },
+        )
+        const isExpired = limits.validUntilMs !== null && limits.validUntilMs <= cluster.nowMs
+        if (isExpired) assert.equal(reserved, 0, `campaign ${log.shard}:${index} has expired and is reserved`)
+      }
       for (const [name, { ordinals, untilMs }] of log.taken) {
         for (const ordinal of ordinals) {
-          const endsMs = log.coupons[ordinal]?.definition.validUntilMs ?? untilMs
+          const endsMs = log.limitOf(ordinal).limits.validUntilMs ?? untilMs
           assert.ok(untilMs <= endsMs, `shard ${log.shard}: ${name} outlasts its coupon ${ordinal}`)
         }
       }
     }
+  }
+
+  /** Over everything: each user's day has exactly what was taken, whoever decided it, and what its shard says of it. */
+  private judgeDays(logs: readonly ShardLog[]): void {
+    const { cluster } = this.scene
+    const dayStartMs = UTC_DAYS.dayOf('UTC', cluster.nowMs).startMs
+    const counted = new Map(this.users.map((user) => [user, 0]))
+    for (const log of logs) {
+      for (let seq = 1; seq <= cluster.state(log.shard).seq; seq++) {
+        const event = log.eventAt(seq)
+        const takes = event?.type === EVENT.RESERVED || (event?.type === EVENT.REDEEMED && event.reservationSeq === 0)
+        if (!takes) continue
+        const coupons = event.stack?.coupons ?? event.ordinals.map((ordinal) => ({ shard: log.shard, ordinal }))
+        const user = textOf(event.user)
+        const dailies = coupons.map(({ shard, ordinal }) => this.dailyOf(logs, shard, ordinal))
+        const ofAll = dailies.filter((daily) => daily?.scope === 'ALL').length
+        counted.set(user, (counted.get(user) ?? 0) + ofAll)
+      }
+    }
+    for (const [user, count] of counted) {
+      const keeper = dayShardOf(user.charCodeAt(0), cluster.shards.length)
+      const log = logs.find(({ shard }) => shard === keeper) as ShardLog
+      this.count(count > 0 ? 'days counted' : 'days not counted')
+      assert.equal(log.days.get(`${OVER_ALL} ${dayStartMs} ${user}`) ?? 0, count, `the day of ${user}`)
+      assert.equal(this.scene.dayOf(user), count, `the day of ${user} in the state of shard ${keeper}`)
+    }
+  }
+
+  private dailyOf(logs: readonly ShardLog[], shard: number, ordinal: number): DailyLimit | null {
+    const { definition } = (logs.find((log) => log.shard === shard) as ShardLog).couponOf(ordinal)
+    const { campaign } = definition
+    if (definition.dailyLimit !== null || campaign === null) return definition.dailyLimit
+    return logs.find((log) => log.shard === campaign.shard)?.campaigns[campaign.index]?.definition.dailyLimit ?? null
   }
 
   /** Whatever was answered is in the log, as it was answered. */
@@ -317,10 +442,8 @@ export class ChaosWalk {
         const codes =
           event.stack?.coupons.map(({ code }) => code) ??
           event.ordinals.map((ordinal) => log.coupons[ordinal]?.definition.code)
-        assert.deepEqual(
-          outcome.coupons.map(({ code }) => code),
-          codes,
-        )
+        const said = outcome.coupons.map(({ code, ordinal }) => (isBulk(ordinal) ? undefined : code))
+        assert.deepEqual(said, codes)
         if (event.type === EVENT.REDEEMED)
           assert.deepEqual(outcome.type === OUTCOME.REDEMPTION && outcome.price, event.price)
       }

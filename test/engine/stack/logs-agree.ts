@@ -3,7 +3,7 @@
  * logged what nobody decided, and at the end nothing is left half done. A sentence for every fault.
  */
 import { EVENT, type Redeemed, type RedemptionReversed, type Reserved } from '../../../protocol/events.ts'
-import type { ShardLog } from './log-judge.ts'
+import { partOf, type ShardLog } from './log-judge.ts'
 
 /** Faults of all logs. `isSettled`: everything was delivered, so every decision has reached every shard. */
 export function faultsOf(logs: readonly ShardLog[], isSettled: boolean): string[] {
@@ -54,23 +54,25 @@ function faultsOfDecision(
     return faults
   }
   const { stack } = event
+  // Where only a day was counted elsewhere, days are compared at the end.
   if (stack === null) return faults
   const name = `${log.shard}:${stack.txnSeq}`
   const said = log.shares.get(name)?.said
-  for (const shard of new Set(stack.coupons.map((coupon) => coupon.shard))) {
+  for (const shard of new Set([...stack.coupons, ...(stack.campaigns ?? [])].map((one) => one.shard))) {
     const there = byShard.get(shard) as ShardLog
     const share = there.shares.get(name)
     if (share === undefined && !isSettled) {
       if (!there.undecided.has(name)) faults.push(`shard ${shard}: ${name} was decided and never prepared there`)
       continue
     }
-    const mine = stack.coupons.map((coupon, i) => ({ ...coupon, i })).filter((coupon) => coupon.shard === shard)
-    const ordinals = mine.map(({ ordinal }) => ordinal).join()
+    const mine = stack.coupons.filter((coupon) => coupon.shard === shard)
+    const part = partOf(event, shard)
+    const ordinals = part.ordinals.join()
     if (share?.said !== said) faults.push(`shard ${shard}: ${name} is ${share?.said}, was decided at ${seq} as ${said}`)
     else if (share?.ordinals.join() !== ordinals)
       faults.push(`shard ${shard}: ${name} has ${share?.ordinals.join()}, not ${ordinals}`)
     if (event.type === EVENT.REDEEMED) {
-      const amounts = mine.map(({ i }) => event.price.amounts[i]).join()
+      const amounts = part.amounts.join()
       if (share?.amounts?.join() !== amounts)
         faults.push(`shard ${shard}: ${name} gave ${share?.amounts?.join()}, not ${amounts}`)
     }

@@ -5,14 +5,30 @@
  * Ids differ, so the n-th reservation or redemption of one side stands for that of the other.
  */
 import { strict as assert } from 'node:assert'
+import type { Cart } from '../../../engine/domain/cart.ts'
 import { COMMAND } from '../../../protocol/commands.ts'
+import type { DailyLimit } from '../../../protocol/daily-limit.ts'
 import { type Outcome, OUTCOME, type Verdict } from '../../../protocol/outcomes.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
-import { LiveShard } from '../support/live-shard.ts'
-import { type AnyCommand, byCode, checkout, couponWith, create, total } from '../support/samples.ts'
+import { ALONE } from '../../../engine/domain/surroundings.ts'
+import { campaignWith, couponOf } from '../support/campaign-scene.ts'
+import { LiveShard, SHARD } from '../support/live-shard.ts'
+import { type AnyCommand, byCode, checkout, couponWith, create, offerOf, total } from '../support/samples.ts'
 import { type MadeId, shardOf, StackScene, stacked } from './stack-scene.ts'
 
-const CODES = ['A-0', 'B-1', 'C-2', 'D-1', 'E-0']
+const ALONE_CODES = ['A-0', 'B-1', 'C-2', 'D-1', 'E-0']
+/** Of a campaign that lives on shard 1. */
+const CAMPAIGN_CODES = ['K-0', 'L-1', 'M-2', 'N-0']
+const CODES = [...ALONE_CODES, ...CAMPAIGN_CODES]
+const CAMPAIGN_SHARD = 1
+/** What two codes of a campaign, or of a day, take together: which of them is named depends on who was asked first. */
+const TOGETHER = new Set([
+  'DAILY_LIMIT_REACHED',
+  'USER_LIMIT_REACHED',
+  'CAMPAIGN_EXHAUSTED',
+  'COUPON_LOCKED',
+  'BUDGET_EXHAUSTED',
+])
 const USERS = ['ann', 'bob']
 const STEPS = 60
 const SWEEP_MS = 20
@@ -31,23 +47,31 @@ interface Pair {
 export class SameWalk {
   private readonly random: SeededRandom
   private readonly scene: StackScene
-  private readonly live = new LiveShard()
+  private readonly live = new LiveShard(SHARD, { around: { ...ALONE, shardOfUser: () => SHARD } })
   private readonly reservations: Pair[] = []
   private readonly redemptions: Pair[] = []
   private readonly counts: Record<string, number>
   private orders = 0
+  /** Every cart of the walk has this total; 0: any. A budget is held anew for another cart on one shard alone. */
+  private readonly onlyTotal: number
+  private readonly perDay: number
 
   constructor(seed: number, counts: Record<string, number> = {}) {
     this.random = new SeededRandom(seed)
     this.counts = counts
     this.scene = new StackScene(this.random.pick([[[0], [1], [2]], [[0, 2], [1]], [[0, 1, 2]]]))
-    for (const code of CODES) {
+    this.perDay = this.random.pick([1, 2, 5])
+    const budgetMinor = this.random.pick([null, 150, 500])
+    this.onlyTotal = budgetMinor === null ? 0 : 1_000
+    this.beginCampaign(budgetMinor)
+    for (const code of ALONE_CODES) {
       const limits = {
         maxUses: this.random.pick([null, 1, 2, 5]),
         maxUsesPerUser: this.random.pick([null, null, 1, 2]),
         validFromMs: this.random.below(8) === 0 ? this.nowMs + 3_000 : null,
         validUntilMs: this.random.below(5) === 0 ? this.nowMs + 2_000 + this.random.below(20_000) : null,
         userId: this.random.below(10) === 0 ? 'bob' : null,
+        dailyLimit: this.daily(),
       }
       const offer = {
         stacking: this.random.below(8) === 0 ? ('EXCLUSIVE' as const) : ('STACKABLE' as const),
@@ -57,6 +81,33 @@ export class SameWalk {
       }
       this.say(shardOf(code), create(couponWith(code, limits, offer)))
     }
+  }
+
+  private beginCampaign(budgetMinor: number | null): void {
+    const definition = campaignWith({
+      maxUses: this.random.pick([null, 1, 2, 4]),
+      maxUsesPerUser: this.random.pick([null, null, 1, 2]),
+      budgetMinor,
+      dailyLimit: this.daily(),
+      validUntilMs: this.random.below(5) === 0 ? this.nowMs + 2_000 + this.random.below(20_000) : null,
+      offer: { stacking: 'STACKABLE' },
+    })
+    this.say(CAMPAIGN_SHARD, { type: COMMAND.CREATE_CAMPAIGN, by: null, definition })
+    for (const code of CAMPAIGN_CODES) {
+      const limits = { maxUses: this.random.pick([1, 1, 2]), maxUsesPerUser: this.random.pick([null, null, 1]) }
+      const across = couponOf(0, code, { ...limits, campaign: { shard: CAMPAIGN_SHARD, index: 0 } })
+      this.say(shardOf(code), create(across), create({ ...across, campaign: { shard: SHARD, index: 0 } }))
+    }
+  }
+
+  private daily(): DailyLimit | null {
+    return this.random.below(4) > 0
+      ? null
+      : { perUser: this.perDay, scope: this.random.pick(['ALL', 'CAMPAIGN'] as const) }
+  }
+
+  private total(...of: number[]): Cart {
+    return total(this.onlyTotal === 0 ? this.random.pick(of) : this.onlyTotal)
   }
 
   run(): void {
@@ -92,7 +143,7 @@ export class SameWalk {
     const wanted = this.random.pick([1, 2, 2, 3])
     while (codes.size < wanted) codes.add(this.random.pick(CODES))
     const user = this.random.pick(USERS)
-    const cart = total(this.random.pick([1_000, 5_000]))
+    const cart = this.total(1_000, 5_000)
     const kind = this.random.below(8)
     const list = [...codes]
     if (kind === 0) {
@@ -114,7 +165,7 @@ export class SameWalk {
       this.say(pair.across.shard, of(pair.across.seq), of(pair.alone))
     const order = this.order()
     const allowLate = this.random.below(2) === 0
-    const cart = this.random.below(3) === 0 ? total(5_000) : null
+    const cart = this.random.below(3) === 0 ? this.total(5_000) : null
     const ttlSeconds = this.random.pick([1, 60, 3_600])
     const returnUse = this.random.below(3) > 0
     if (kind < 2)
@@ -127,7 +178,11 @@ export class SameWalk {
   }
 
   private change(): void {
-    const code = this.random.pick(CODES)
+    if (this.random.below(4) === 0) {
+      this.changeCampaign()
+      return
+    }
+    const code = this.random.pick(ALONE_CODES)
     const rest = { by: null, reason: 'why', ifVersion: 0, definition: null, validUntilMs: 0, override: false }
     const kind = this.random.below(6)
     const coupon = byCode(code)
@@ -143,7 +198,7 @@ export class SameWalk {
       const changed = {
         ...definition,
         ...limits,
-        offer: { ...definition.offer, percentBps: this.random.pick([500, 2_000]) },
+        offer: { ...offerOf(definition), percentBps: this.random.pick([500, 2_000]) },
       }
       const command = { type: COMMAND.CHANGE_COUPON, coupon, ...rest, change: 'PATCHED' } as const
       this.say(shardOf(code), { ...command, ifVersion: version, definition: changed })
@@ -153,7 +208,35 @@ export class SameWalk {
     this.read()
   }
 
+  private changeCampaign(): void {
+    const index = 0
+    if (this.random.below(2) === 0) {
+      const change = this.random.pick(['ENABLED', 'ENABLED', 'DISABLED'] as const)
+      this.say(CAMPAIGN_SHARD, { type: COMMAND.SWITCH_CAMPAIGN, index, by: null, change })
+    } else {
+      const { definition, version } = this.scene.sees({ shard: CAMPAIGN_SHARD, index })
+      const changed = {
+        ...definition,
+        maxUses: this.random.pick([null, 3, 9]),
+        validUntilMs:
+          this.random.below(4) === 0 ? this.nowMs + 1_000 + this.random.below(9_000) : definition.validUntilMs,
+        offer: { ...definition.offer, percentBps: this.random.pick([500, 2_000]) },
+      }
+      const command = {
+        type: COMMAND.CHANGE_CAMPAIGN,
+        index,
+        by: null,
+        ifVersion: version,
+        definition: changed,
+      } as const
+      this.say(CAMPAIGN_SHARD, command)
+    }
+    this.wait(300)
+    this.read()
+  }
+
   private read(): void {
+    this.say(CAMPAIGN_SHARD, { type: COMMAND.GET_CAMPAIGN, index: 0 })
     for (const code of CODES) this.say(shardOf(code), { type: COMMAND.GET_COUPON, coupon: byCode(code) })
   }
 
@@ -170,13 +253,20 @@ export class SameWalk {
     const alone = this.live.send(sameAlone, this.nowMs).outcome
     this.live.flushAll()
     this.learn(shard, across, alone)
-    const isChange = command.type === COMMAND.CHANGE_COUPON
+    const isChange = command.type === COMMAND.CHANGE_COUPON || command.type === COMMAND.CHANGE_CAMPAIGN
     const told = this.viewOf(across, ({ across: id }) => id.seq, shard, isChange)
     this.counts[told.said] = (this.counts[told.said] ?? 0) + 1
     // A reservation that is over is refused without asking what its order did to coupons elsewhere.
     if (command.type === COMMAND.REDEEM_RESERVATION && isOfOrder(alone) && isOver(across)) return
     // An order that redeemed two of the coupons, and one of these was reversed: either may be named.
     if (sameAlone.type === COMMAND.RESERVE && isOfOrder(alone) && isOfOrder(across)) return
+    const saidAlone = this.viewOf(alone, ({ alone: seq }) => seq, null, isChange).said
+    if (isTogether(alone) || isTogether(across)) {
+      // Checks of one rank: that of the code that was asked first.
+      const ofRank = (said: string) => (said === 'COUPON_EXHAUSTED' ? 'COUPON_LOCKED' : said)
+      assert.equal(ofRank(told.said), ofRank(saidAlone), `of ${JSON.stringify(command)}`)
+      return
+    }
     assert.deepEqual(
       told,
       this.viewOf(alone, ({ alone: seq }) => seq, null, isChange),
@@ -230,7 +320,15 @@ export class SameWalk {
       case OUTCOME.COUPON: {
         const { status, uses, reserved, version, createdAtMs, updatedAtMs, lock, definition } = outcome
         const held = isChange ? {} : { reserved, lock }
-        return { said: status, uses, ...held, version, createdAtMs, updatedAtMs, definition }
+        // A code away from its campaign shows no offer of its own: the gateway asks for it.
+        const { campaign, offer, ...rest } = definition
+        const own = campaign === null ? { status, offer } : {}
+        return { said: 'coupon', uses, ...held, version, createdAtMs, updatedAtMs, ...rest, ...own }
+      }
+      case OUTCOME.CAMPAIGN: {
+        const { status, uses, reserved, discountTotalMinor, version, definition } = outcome
+        const held = isChange ? {} : { reserved }
+        return { said: status, uses, ...held, discountTotalMinor, version, definition }
       }
       case OUTCOME.RELEASED:
         return { said: 'released' }
@@ -242,6 +340,13 @@ export class SameWalk {
   private order(): string {
     return this.random.below(3) === 0 ? `o-${this.random.below(this.orders + 1)}` : `o-${++this.orders}`
   }
+}
+
+/** Refused, or said to be, for what several of its codes take together. */
+function isTogether(outcome: Outcome): boolean {
+  const verdicts =
+    outcome.type === OUTCOME.REFUSED || outcome.type === OUTCOME.VALIDATED ? (outcome.verdicts ?? []) : []
+  return verdicts.length > 1 && verdicts.some(({ refusal }) => refusal !== null && TOGETHER.has(refusal))
 }
 
 function isOfOrder(outcome: Outcome): boolean {

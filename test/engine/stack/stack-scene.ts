@@ -1,14 +1,20 @@
 /** Coupons on several shards with a few words to tell a story on them. `A0` lives on shard 0, `B1` on shard 1. */
+import { UTC_DAYS } from '../../../engine/domain/calendar.ts'
 import type { Cart } from '../../../engine/domain/cart.ts'
+import { OVER_ALL } from '../../../engine/domain/daily.ts'
+import { takenInDay } from '../../../engine/domain/days-taken.ts'
+import { bytesOf } from '../../../protocol/bytes.ts'
 import { COMMAND, type Command, NO_SHARD } from '../../../protocol/commands.ts'
-import type { CouponDefinition } from '../../../protocol/coupon.ts'
+import type { CampaignDefinition } from '../../../protocol/campaign.ts'
+import type { CampaignRef, CouponDefinition } from '../../../protocol/coupon.ts'
 import { EVENT } from '../../../protocol/events.ts'
 import type { Message } from '../../../protocol/messages.ts'
-import { type CouponOutcome, OUTCOME, type Outcome } from '../../../protocol/outcomes.ts'
+import { type CampaignOutcome, type CouponOutcome, OUTCOME, type Outcome } from '../../../protocol/outcomes.ts'
 import { SETTLED } from '../../../engine/transport/port.ts'
 import { type AnyCommand, byCode, checkout, couponWith, create, total } from '../support/samples.ts'
 import { brief, type Buying, type Terms } from '../support/scene.ts'
-import { type ClusterCall, ShardCluster } from '../support/shard-cluster.ts'
+import { campaignWith, type CampaignTerms, codesPlan, couponOf } from '../support/campaign-scene.ts'
+import { type ClusterCall, dayShardOf, ShardCluster } from '../support/shard-cluster.ts'
 
 /** The shard that a code of these tests lives on: its last figure. */
 export function shardOf(code: string): number {
@@ -39,6 +45,62 @@ export class StackScene {
     const definition = couponWith(code, fields, { stacking: 'STACKABLE', ...offer })
     this.done(this.cluster.call(shardOf(code), create(definition)))
     return this
+  }
+
+  /** Makes a campaign on a shard. */
+  campaign(shard: number, terms: CampaignTerms = {}): CampaignRef {
+    const definition = campaignWith({ ...terms, offer: { stacking: 'STACKABLE', ...terms.offer } })
+    const outcome = this.done(this.cluster.call(shard, { type: COMMAND.CREATE_CAMPAIGN, by: null, definition }))
+    if (outcome.type !== OUTCOME.CAMPAIGN) throw new Error(`answered ${brief(outcome)}`)
+    return { shard, index: outcome.index }
+  }
+
+  /** A code of a campaign, wherever that lives. */
+  joins(campaign: CampaignRef, code: string, fields: Parameters<typeof couponOf>[2] = {}): this {
+    const definition = couponOf(campaign.index, code, { campaign, ...fields })
+    this.done(this.cluster.call(shardOf(code), create(definition)))
+    return this
+  }
+
+  /** Codes that may be claimed. */
+  pool(campaign: CampaignRef, count: number): this {
+    const plan = codesPlan(campaign.index, count, { definition: couponOf(campaign.index, '', { campaign }) })
+    this.done(this.cluster.call(campaign.shard, { type: COMMAND.START_JOB, by: null, plan }))
+    this.cluster.pass(200)
+    return this
+  }
+
+  sees({ shard, index }: CampaignRef): CampaignOutcome {
+    const outcome = this.done(this.cluster.call(shard, { type: COMMAND.GET_CAMPAIGN, index }))
+    if (outcome.type !== OUTCOME.CAMPAIGN) throw new Error(`there is no campaign ${index}`)
+    return outcome
+  }
+
+  /** `uses/reserved discountTotal` of a campaign. */
+  takenOf(campaign: CampaignRef): string {
+    const { uses, reserved, discountTotalMinor } = this.sees(campaign)
+    return `${uses}/${reserved} ${discountTotalMinor}`
+  }
+
+  patchCampaign(campaign: CampaignRef, fields: Partial<CampaignDefinition>): Outcome {
+    const { definition, version } = this.sees(campaign)
+    const changed = { ...definition, ...fields }
+    const command = { type: COMMAND.CHANGE_CAMPAIGN, index: campaign.index, by: null } as const
+    return this.done(this.cluster.call(campaign.shard, { ...command, ifVersion: version, definition: changed }))
+  }
+
+  claims(campaign: CampaignRef, user: string): ClusterCall {
+    return this.cluster.call(campaign.shard, { type: COMMAND.CLAIM, index: campaign.index, user })
+  }
+
+  claim = (campaign: CampaignRef, user: string): Outcome => this.done(this.claims(campaign, user))
+
+  /** What a user has taken of everything in the day of now. */
+  dayOf(user: string): number {
+    const { cluster } = this
+    const state = cluster.state(dayShardOf(user.charCodeAt(0), cluster.shards.length))
+    state.hashUser(bytesOf(user), state.userKey)
+    return takenInDay(state, OVER_ALL, UTC_DAYS.dayOf('UTC', cluster.nowMs).startMs)
   }
 
   /** Begins a call and leaves it alone. */
@@ -190,5 +252,6 @@ function nameOfEvent(type: number): string {
 
 function seqIn(outcome: Outcome): number {
   if (outcome.type === OUTCOME.RESERVATION || outcome.type === OUTCOME.REDEMPTION) return outcome.seq
+  if (outcome.type === OUTCOME.CLAIMED) return outcome.seq
   throw new Error(`answered ${brief(outcome)}`)
 }

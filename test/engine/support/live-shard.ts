@@ -12,16 +12,19 @@ import { readOutcome, readPosition } from '../../../protocol/outcome-codec.ts'
 import type { Outcome, Position } from '../../../protocol/outcomes.ts'
 import { KeyHash } from '../../../engine/domain/key-hash.ts'
 import { ShardState } from '../../../engine/domain/state.ts'
+import { ALONE as ALONE_IN_GREENWICH, type Surroundings } from '../../../engine/domain/surroundings.ts'
 import { type Post, ShardActor } from '../../../engine/shard/actor.ts'
 import type { StoredBytes, StoredEntries } from '../../../engine/shard/history.ts'
 import { replayEntry } from '../../../engine/shard/replay.ts'
 import { stateTables } from '../../../engine/shard/state-tables.ts'
 
 export const SHARD = 3
-const SECRET = new Uint8Array(32).map((_, i) => i * 7 + 1)
+export const SECRET = new Uint8Array(32).map((_, i) => i * 7 + 1)
 
-function emptyState(shard: number): ShardState {
-  return new ShardState(shard, stateTables(SECRET), new KeyHash(SECRET))
+/** What a shard is given from outside: the deployment around it, and randomness (by default unforeseeable). */
+export interface Outside {
+  readonly around?: Surroundings
+  readonly random?: (bytes: number) => Uint8Array
 }
 
 const REQUEST = 1
@@ -61,10 +64,23 @@ export class LiveShard {
   actor: ShardActor
   private readonly request = new ByteWriter(256)
   private readonly answer = new ByteWriter(256)
+  private readonly outside: Outside
 
-  constructor(shard = SHARD) {
-    this.state = emptyState(shard)
-    this.actor = new ShardActor(this.state, this.log, ALONE)
+  constructor(shard = SHARD, outside: Outside = {}) {
+    this.outside = outside
+    this.state = this.emptyState(shard)
+    this.actor = this.actorOf(this.state)
+  }
+
+  private emptyState(shard: number): ShardState {
+    return new ShardState(shard, stateTables(SECRET), new KeyHash(SECRET), this.outside.around ?? ALONE_IN_GREENWICH)
+  }
+
+  private actorOf(state: ShardState): ShardActor {
+    const { random } = this.outside
+    return random === undefined
+      ? new ShardActor(state, this.log, ALONE)
+      : new ShardActor(state, this.log, ALONE, random)
   }
 
   send(command: Command<string | Bytes>, nowMs: number): Answer {
@@ -128,13 +144,13 @@ export class LiveShard {
   /** The process dies once everything is flushed, and another one starts from the log. */
   crash(): void {
     this.state = this.replayed()
-    this.actor = new ShardActor(this.state, this.log, ALONE)
+    this.actor = this.actorOf(this.state)
   }
 
   /** A state built from nothing but the log. */
   replayed(): ShardState {
     this.flushAll()
-    const state = emptyState(this.state.shard)
+    const state = this.emptyState(this.state.shard)
     for (const entry of this.log.entries) replayEntry(state, entry)
     return state
   }

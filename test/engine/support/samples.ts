@@ -30,7 +30,7 @@ const PLAIN_OFFER: Offer = {
   priority: 0,
 }
 
-function offerWith(fields: Partial<Offer>): Offer {
+export function offerWith(fields: Partial<Offer>): Offer {
   return { ...PLAIN_OFFER, ...fields }
 }
 
@@ -42,6 +42,8 @@ export function couponWith(
   return {
     code,
     offer: offerWith(offer),
+    campaign: null,
+    dailyLimit: null,
     merchantId: null,
     userId: null,
     category: null,
@@ -53,6 +55,12 @@ export function couponWith(
     validUntilMs: null,
     ...fields,
   }
+}
+
+/** Of a coupon that stands alone. */
+export function offerOf({ code, offer }: CouponDefinition): Offer {
+  if (offer === null) throw new Error(`${code} has the offer of its campaign`)
+  return offer
 }
 
 /** One line of that amount, as a bare order total stands for it. */

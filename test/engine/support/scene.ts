@@ -22,8 +22,12 @@ export interface Buying {
 }
 
 export class Scene {
-  readonly shard = new LiveShard()
+  readonly shard: LiveShard
   nowMs = START_MS
+
+  constructor(shard = new LiveShard()) {
+    this.shard = shard
+  }
 
   say(command: AnyCommand): Outcome {
     return this.shard.send(command, this.nowMs).outcome
@@ -158,6 +162,8 @@ export function brief(outcome: Outcome): string {
     }
     case OUTCOME.REDEMPTION:
       return `${outcome.reversed === null ? 'redeemed' : 'reversed'} ${totalOf(outcome.price)}${outcome.replayed ? ' again' : ''}`
+    case OUTCOME.CLAIMED:
+      return outcome.again ? 'claimed again' : 'claimed'
     case OUTCOME.RELEASED:
       return 'released'
     case OUTCOME.COUPON:

@@ -17,7 +17,9 @@ import { readOutcome, readPosition } from '../../../protocol/outcome-codec.ts'
 import { type Outcome, OUTCOME, type Position } from '../../../protocol/outcomes.ts'
 import { SteadyClock } from '../../../engine/clock.ts'
 import { KeyHash } from '../../../engine/domain/key-hash.ts'
+import { UTC_DAYS } from '../../../engine/domain/calendar.ts'
 import { ShardState } from '../../../engine/domain/state.ts'
+import type { Surroundings } from '../../../engine/domain/surroundings.ts'
 import { ShardActor } from '../../../engine/shard/actor.ts'
 import type { StoredBytes, StoredEntries } from '../../../engine/shard/history.ts'
 import { type EntryToAppend, type GroupLog, Lane } from '../../../engine/shard/lane.ts'
@@ -25,6 +27,7 @@ import { replayEntry } from '../../../engine/shard/replay.ts'
 import { stateTables } from '../../../engine/shard/state-tables.ts'
 import { RingConsumer, ringMemory, RingProducer } from '../../../engine/transport/byte-ring.ts'
 import { MESSAGE_MARK, type Settled } from '../../../engine/transport/port.ts'
+import { SeededRandom } from '../../support/seeded-random.ts'
 import type { LoggedEvent } from './live-shard.ts'
 
 export const CLUSTER_BEGIN_MS = 1_760_000_000_000
@@ -130,6 +133,8 @@ export class ShardCluster {
   private lanes: ClusterLane[] = []
   private readonly shardsOfLanes: readonly (readonly number[])[]
   private readonly writer = new ByteWriter()
+  private readonly letters = new SeededRandom(4_711)
+  private readonly random = (bytes: number) => Uint8Array.from({ length: bytes }, () => this.letters.below(256))
 
   constructor(shardsOfLanes: readonly (readonly number[])[] = [[0], [1], [2]]) {
     this.shardsOfLanes = shardsOfLanes
@@ -238,7 +243,7 @@ export class ShardCluster {
   }
 
   replayed(shard: number): ShardState {
-    const state = emptyState(shard)
+    const state = emptyState(shard, this.shards.length)
     for (const entry of this.disk.stored) if (entry.shard === shard) replayEntry(state, entry)
     return state
   }
@@ -302,7 +307,7 @@ export class ShardCluster {
     const source = { wallMs: () => this.nowMs, monotonicMs: () => this.elapsedMs }
     const lane = new Lane({
       actors: (post) => {
-        for (const state of states) actors.set(state.shard, new ShardActor(state, disk, post))
+        for (const state of states) actors.set(state.shard, new ShardActor(state, disk, post, this.random))
         return actors
       },
       journal,
@@ -319,8 +324,19 @@ export class ShardCluster {
   }
 }
 
-function emptyState(shard: number): ShardState {
-  return new ShardState(shard, stateTables(SECRET), new KeyHash(SECRET))
+function emptyState(shard: number, shards: number): ShardState {
+  const around: Surroundings = {
+    shards,
+    calendar: UTC_DAYS,
+    endings: { count: 1_024, ending: (_head, _length, pick) => pick },
+    shardOfUser: ({ buf, start }) => dayShardOf(buf[start] as number, shards),
+  }
+  return new ShardState(shard, stateTables(SECRET), new KeyHash(SECRET), around)
+}
+
+/** Where a user's days are counted: by the first letter of its id. */
+export function dayShardOf(firstLetter: number, shards: number): number {
+  return firstLetter % shards
 }
 
 function answerOf(kind: Settled, bytes: Uint8Array): Answer {

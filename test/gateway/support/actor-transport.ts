@@ -7,6 +7,8 @@ import type { Command } from '../../../protocol/commands.ts'
 import type { Event } from '../../../protocol/events.ts'
 import { writeOutcome, writePosition } from '../../../protocol/outcome-codec.ts'
 import { type ReplyHandler, SETTLED, type Settled, type ShardTransport } from '../../../engine/transport/port.ts'
+import { Router } from '../../../engine/routing.ts'
+import { surroundingsOf } from '../../../engine/surroundings.ts'
 import { LiveShard } from '../../engine/support/live-shard.ts'
 
 /** The command is done and answered; lost on its way; done, and its answer lost; or it settles so without being done. */
@@ -14,6 +16,7 @@ export type Fate = 'ANSWERED' | 'LOST' | 'ANSWER_LOST' | { readonly settled: Set
 
 export class ActorTransport implements ShardTransport {
   readonly shards: number
+  readonly router: Router
   inFlight = 0
   nowMs = Date.UTC(2026, 10, 20, 18)
   fateOf: (command: Command) => Fate = () => 'ANSWERED'
@@ -23,7 +26,10 @@ export class ActorTransport implements ShardTransport {
 
   constructor(shards = 8) {
     this.shards = shards
-    this.lives = Array.from({ length: shards }, (_, shard) => new LiveShard(shard))
+    this.router = new Router(shards, new Uint8Array(32).fill(7))
+    this.lives = Array.from({ length: shards }, (_, shard) => {
+      return new LiveShard(shard, { around: surroundingsOf(shard, this.router) })
+    })
   }
 
   call(shard: number, bytes: Uint8Array, length: number, handler: ReplyHandler): void {
@@ -45,6 +51,11 @@ export class ActorTransport implements ShardTransport {
   /** Time goes by, and the sweep of every shard goes round. */
   sweep(): void {
     for (const { actor } of this.lives) actor.sweep(this.nowMs, 0)
+  }
+
+  /** Makes the codes that jobs want, all of them. */
+  work(): void {
+    for (const { actor } of this.lives) while (actor.hasWork) actor.work(this.nowMs)
   }
 
   /** Everything logged so far, shard by shard. */

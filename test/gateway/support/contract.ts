@@ -55,10 +55,11 @@ export class Contract {
       if (answer.text !== '') throw new Error(`${method} ${path} ${answer.status} documents no body: ${answer.text}`)
       return
     }
-    const type = answer.headers['content-type'] as string
+    // A media type is documented without its parameters.
+    const [type] = String(answer.headers['content-type']).split(';') as [string]
     const media = response.content[type]
     if (media === undefined) throw new Error(`${method} ${path} ${answer.status} does not document ${type}`)
-    this.assertSchema(media.schema, answer.json)
+    this.assertSchema(media.schema, type.startsWith('text/') && type !== 'text/plain' ? answer.text : answer.json)
   }
 
   private assertSchema(schema: object, value: unknown): void {

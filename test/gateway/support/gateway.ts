@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { request } from 'node:http'
 import { Writable } from 'node:stream'
 import type { Authenticator } from '../../../gateway/authenticate.ts'
-import type { EngineHealth, SnapshotFigures } from '../../../gateway/health.ts'
+import type { EngineHealth, ReconcileFigures, SnapshotFigures } from '../../../gateway/health.ts'
 import { createLogger } from '../../../gateway/log.ts'
 import { type Gateway, type GatewayOptions, startGateway } from '../../../gateway/server.ts'
 import { Router } from '../../../engine/routing.ts'
@@ -34,6 +34,15 @@ export class FakeHealth implements EngineHealth {
   }
   snapshots(): SnapshotFigures {
     return { madeAtMs: 1_760_000_000_000, eventsBehind: 77, archiveBytes: null }
+  }
+  reconciliation(): ReconcileFigures {
+    return {
+      endedAtMs: 1_760_000_000_000,
+      countersCompared: 5_000,
+      roundsForAll: 4,
+      differences: 1,
+      lastDifferenceAtMs: 1_760_000_000_000,
+    }
   }
 }
 

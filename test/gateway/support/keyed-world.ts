@@ -4,15 +4,16 @@ import { randomBytes } from 'node:crypto'
 import { ANYBODY, type Caller } from '../../../gateway/authenticate.ts'
 import { startKeyedOperation } from '../../../gateway/idempotency.ts'
 import { type OperationName, OPERATIONS } from '../../../gateway/operation-table.ts'
+import type { ReceivedFile } from '../../../gateway/import-call.ts'
 import type { OperationInput, OperationPorts } from '../../../gateway/operations.ts'
 import { problemBody } from '../../../gateway/problem.ts'
 import { RequestIds } from '../../../gateway/request-ids.ts'
 import { startOperation } from '../../../gateway/start-operation.ts'
-import { Router } from '../../../engine/routing.ts'
 import { ByteWriter } from '../../../protocol/bytes.ts'
 import type { Event } from '../../../protocol/events.ts'
 import { EVENT } from '../../../protocol/events.ts'
 import { ActorTransport } from './actor-transport.ts'
+import { FakeImports } from './fake-imports.ts'
 
 export interface Told {
   readonly status: number
@@ -30,6 +31,7 @@ export interface Asked {
   readonly target?: string
   readonly ifMatch?: string
   readonly caller?: Caller
+  readonly received?: ReceivedFile
 }
 
 /** Events about keys themselves, which say nothing of coupons. */
@@ -38,6 +40,7 @@ const OF_KEYS: ReadonlySet<number> = new Set([EVENT.KEY_CLAIMED, EVENT.KEY_ANSWE
 export class KeyedWorld {
   readonly transport = new ActorTransport()
   readonly failures: unknown[] = []
+  readonly imports = new FakeImports()
   private readonly requestIds = new RequestIds(randomBytes)
   private readonly ports: OperationPorts
   private count = 0
@@ -45,10 +48,11 @@ export class KeyedWorld {
   constructor() {
     this.ports = {
       transport: this.transport,
-      router: new Router(this.transport.shards, new Uint8Array(32).fill(7)),
+      router: this.transport.router,
       writer: new ByteWriter(),
       random: randomBytes,
       failed: (error) => this.failures.push(error),
+      imports: this.imports,
     }
   }
 
@@ -58,8 +62,9 @@ export class KeyedWorld {
   }
 
   /** Calls without a key when `key` is null. */
-  call({ operation, body, target = '', ifMatch = '', caller = ANYBODY }: Asked, key: string | null): Promise<Told> {
-    const input: OperationInput = { body, target, query: '', ifMatch, caller }
+  call(asked: Asked, key: string | null): Promise<Told> {
+    const { operation, body, target = '', ifMatch = '', caller = ANYBODY, received } = asked
+    const input: OperationInput = { body, target, query: '', ifMatch, caller, received }
     const requestId = this.requestIds.next()
     return new Promise((resolve) => {
       const sink = {
@@ -100,6 +105,30 @@ export class KeyedWorld {
     const told = await this.call({ operation: 'redeem', body }, null)
     if (told.status !== 201) throw new Error(told.body)
     return idOf(told, 'redemptionId')
+  }
+
+  /** The id of a new campaign. */
+  async campaign(fields: Record<string, unknown> = {}): Promise<string> {
+    const body = { name: this.name('sale'), offer: { type: 'PERCENT', value: 10 }, ...fields }
+    const told = await this.call({ operation: 'createCampaign', body }, null)
+    if (told.status !== 201) throw new Error(told.body)
+    return idOf(told, 'campaignId')
+  }
+
+  /** A campaign with so many codes in its pool. */
+  async pool(count: number, fields: Record<string, unknown> = {}): Promise<string> {
+    const target = await this.campaign(fields)
+    const told = await this.call({ operation: 'createCodes', target, body: { count } }, null)
+    if (told.status !== 202) throw new Error(told.body)
+    this.transport.work()
+    return target
+  }
+
+  /** The id of a job that has not begun its work. */
+  async job(): Promise<string> {
+    const told = await this.call({ operation: 'createCodes', target: await this.campaign(), body: { count: 5 } }, null)
+    if (told.status !== 202) throw new Error(told.body)
+    return idOf(told, 'jobId')
   }
 
   /** What the log says of coupons, without the book-keeping of keys. */

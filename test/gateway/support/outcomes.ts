@@ -1,10 +1,14 @@
 // Outcomes as shards give them, for scripts of the fake transport.
 
+import type { Offer } from '../../../engine/domain/offer.ts'
 import { textOf } from '../../../protocol/bytes.ts'
 import type { Bytes } from '../../../protocol/bytes.ts'
+import type { CampaignDefinition } from '../../../protocol/campaign.ts'
 import type { CouponDefinition } from '../../../protocol/coupon.ts'
 import { currencyNumber } from '../../../protocol/currency.ts'
 import {
+  type CampaignOutcome,
+  type ClaimedOutcome,
   type CouponOutcome,
   OUTCOME,
   type RedemptionOutcome,
@@ -49,6 +53,8 @@ export const DEFINITION: CouponDefinition = {
     stacking: 'EXCLUSIVE',
     priority: 0,
   },
+  campaign: null,
+  dailyLimit: null,
   merchantId: null,
   userId: null,
   category: null,
@@ -104,6 +110,63 @@ export function coupon(changes: Partial<CouponOutcome> = {}): CouponOutcome {
     updatedAtMs: AT_MS,
     lock: null,
     definition: DEFINITION,
+    ...changes,
+  }
+}
+
+const CAMPAIGN: CampaignDefinition = {
+  name: 'Summer',
+  offer: DEFINITION.offer as Offer,
+  merchantId: null,
+  listed: false,
+  validFromMs: null,
+  validUntilMs: null,
+  timezone: 'UTC',
+  maxUses: 1_000,
+  maxUsesPerUser: null,
+  budgetMinor: null,
+  dailyLimit: null,
+  lockSeconds: 300,
+  lowStockPpm: 100_000,
+}
+
+export function campaign(
+  changes: Partial<CampaignOutcome> = {},
+  rules: Partial<CampaignDefinition> = {},
+): CampaignOutcome {
+  return {
+    type: OUTCOME.CAMPAIGN,
+    index: 3,
+    status: 'ACTIVE',
+    codes: 100,
+    poolSize: 90,
+    uses: 4,
+    reserved: 6,
+    discountTotalMinor: 2_000,
+    version: 5,
+    createdAtMs: AT_MS,
+    updatedAtMs: AT_MS,
+    definition: { ...CAMPAIGN, ...rules },
+    ...changes,
+  }
+}
+
+export function claimed(changes: Partial<ClaimedOutcome> = {}): ClaimedOutcome {
+  return {
+    type: OUTCOME.CLAIMED,
+    again: false,
+    seq: 32,
+    expiresAtMs: AT_MS + 300_000,
+    ordinal: 2 ** 30 + 7,
+    status: 'LOCKED',
+    uses: 0,
+    reserved: 1,
+    version: 1,
+    createdAtMs: AT_MS,
+    updatedAtMs: AT_MS,
+    code: 'POOL2345AA',
+    rules: { ...DEFINITION, code: '', offer: null, campaign: { shard: 2, index: 3 }, maxUses: 1 },
+    offer: DEFINITION.offer,
     ...changes,
   }
 }

@@ -97,6 +97,8 @@ export function coupon(changes: Partial<CouponOutcome> = {}): CouponOutcome {
         channels: null,
         priority: 0,
       },
+      campaign: null,
+      dailyLimit: null,
       merchantId: null,
       userId: null,
       category: null,

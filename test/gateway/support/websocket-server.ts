@@ -4,6 +4,10 @@
 import { randomBytes } from 'node:crypto'
 import { App, us_listen_socket_close, us_socket_local_port, type us_listen_socket } from 'uWebSockets.js'
 import type { Authenticator } from '../../../gateway/authenticate.ts'
+import { CheckoutGuard } from '../../../gateway/checkout-guard.ts'
+import { Guessing } from '../../../gateway/guessing.ts'
+import type { RateLimits } from '../../../gateway/rate-limits.ts'
+import { UniformHold } from '../../../gateway/uniform-refusals.ts'
 import { attachWebSocket, type WebSockets } from '../../../gateway/websocket.ts'
 import { Router } from '../../../engine/routing.ts'
 import { type ReplyHandler, SETTLED, type Settled, type ShardTransport } from '../../../engine/transport/port.ts'
@@ -125,6 +129,8 @@ export interface WebSocketServer {
 export async function startWebSocketServer(
   script: (command: Command) => Scripted,
   authenticator: Authenticator | null = null,
+  limits: RateLimits | null = null,
+  isUniform = false,
 ): Promise<WebSocketServer> {
   const shards = new ScriptedShards(script)
   const router = new Router(SHARDS, new Uint8Array(32).fill(7))
@@ -144,6 +150,16 @@ export async function startWebSocketServer(
         failed: (error) => failures.push(error),
       },
       authenticator,
+      guard: new CheckoutGuard({
+        limits,
+        guessing: new Guessing(
+          () => clock.nowMs,
+          () => {},
+        ),
+        uniform: isUniform ? new UniformHold(() => clock.nowMs, clock.every) : null,
+        random: randomBytes,
+        nowMs: () => clock.nowMs,
+      }),
       isOpen: () => state.open,
     },
     { monotonicMs: () => clock.nowMs, every: clock.every, dropped: (why) => dropped.push(why) },

@@ -13,6 +13,7 @@ import {
   type Stack,
 } from '../../../protocol/events.ts'
 import type { PriceFact } from '../../../protocol/price.ts'
+import type { Offer } from '../../../engine/domain/offer.ts'
 import { couponWith } from '../../engine/support/samples.ts'
 
 export function priceOf(...amounts: number[]): PriceFact {
@@ -30,9 +31,10 @@ export function created(
   ordinal: number,
   code: string,
   fields: Partial<Omit<CouponDefinition, 'code' | 'offer'>> = {},
-  offer: Partial<CouponDefinition['offer']> = {},
+  offer: Partial<Offer> = {},
 ): CouponCreated {
-  return { type: EVENT.COUPON_CREATED, ordinal, by: 'marketing', definition: couponWith(code, fields, offer) }
+  const definition = couponWith(code, fields, offer)
+  return { type: EVENT.COUPON_CREATED, ordinal, by: 'marketing', definition, imported: null }
 }
 
 export interface Buying {
@@ -83,6 +85,7 @@ export function reversed(redemptionSeq: number, ordinals: readonly number[], ret
     user: bytesOf('ann'),
     reason: 'refund',
     returnUse,
+    amounts: [],
     stack: null,
   }
 }
@@ -101,5 +104,6 @@ export function prepared(
     order: bytesOf('order-1'),
     reservationTxnSeq,
     shards,
+    amounts: [],
   }
 }

@@ -1,0 +1,163 @@
+// memory: what idle codes and users take, as the kernel counts the process's anonymous memory.
+//
+//   codes   jobs of campaigns, one on each shard, up to the number wanted; the slope is taken between two of these sums
+//   users   as many users redeem once, by columns, coupons of one use a user, one on each shard: a counter each, and a record of
+//           each order, which the product remembers for its window within a share of the machine's memory
+//
+// The product is told that the machine has 8 GB, so that its shares of memory are those of such a machine.
+
+import { setTimeout as pause } from 'node:timers/promises'
+import { runChild } from '../children.ts'
+import type { ColumnsInput, ColumnsResult } from '../load/columns.ts'
+import { ENTRIES } from '../project.ts'
+import { atMost, type Check, checkEqual, median, type WorkloadReport } from '../report/figure.ts'
+import { campaignOf, createCampaign, makeCodes } from '../server/campaigns.ts'
+import { createCouponOnShard, EXPECTED_DISCOUNT_MINOR } from '../server/coupons.ts'
+import { type Footprint, takeFootprint } from '../server/footprint.ts'
+import type { Product } from '../server/product.ts'
+import { CODES_PER_JOB, MEMORY_RUN_SECONDS_MAX, type MemorySize } from '../sizes.ts'
+import type { BenchContext } from './context.ts'
+import { withProduct } from './with-product.ts'
+
+const BYTES_A_CODE_TARGET = 40
+const MIB = 1_048_576
+const ALL_TARGET_MIB = 8_192
+/** Shards of a deployment unless it says otherwise. */
+const SHARDS = 16
+/** A draw of one shard of sixteen fails so often once in a million million. */
+const DRAWS_MAX = 450
+const SAMPLES = 7
+
+export async function runMemory(context: BenchContext, size: MemorySize): Promise<WorkloadReport> {
+  return await withProduct(
+    context,
+    async (product) => {
+      const base = await steadyFootprint(product, size.sampleEveryMs)
+      const campaigns = await campaignOnEachShard(product.baseUrl)
+      const few = Math.min(size.slopeFrom, size.codes)
+      const many = Math.min(10 * few, size.codes)
+      const steps: { readonly codes: number; readonly footprint: Footprint }[] = []
+      let made = 0
+      for (const codes of new Set([few, many, size.codes])) {
+        await fill(product.baseUrl, campaigns, codes - made)
+        made = codes
+        steps.push({ codes, footprint: await steadyFootprint(product, size.sampleEveryMs) })
+        context.say(`${made.toLocaleString('en')} codes: ${words(steps.at(-1)?.footprint as Footprint)}`)
+      }
+      const codesDone = steps.at(-1)?.footprint as Footprint
+      const redeemed = await redeemByUsers(context, product, size)
+      const end = await steadyFootprint(product, size.sampleEveryMs)
+      const [first, second] = steps as [(typeof steps)[number], (typeof steps)[number] | undefined]
+      const slope =
+        second === undefined
+          ? Number.NaN
+          : (second.footprint.anonymousBytes - first.footprint.anonymousBytes) / (second.codes - first.codes)
+      const checks: Check[] = [
+        checkEqual('codes of all campaigns', size.codes, await codesOfAll(product.baseUrl, campaigns)),
+        checkEqual('users that redeemed', usersOf(size), redeemed),
+      ]
+      return {
+        workload: 'memory',
+        figures: [
+          {
+            name: `memory: of an idle code, ${few.toLocaleString('en')} to ${many.toLocaleString('en')}`,
+            value: slope,
+            unit: 'B',
+            // Pages of tables and the heap of the rest are larger than a few thousand codes.
+            target: size.codes < 10_000_000 ? null : atMost(BYTES_A_CODE_TARGET),
+          },
+          {
+            name: `memory: of a user with one redemption, ${usersOf(size).toLocaleString('en')}`,
+            value: (end.stateBytes - codesDone.stateBytes) / usersOf(size),
+            unit: 'B',
+            target: null,
+          },
+          { name: 'memory: before', value: base.anonymousBytes / MIB, unit: 'MiB', target: null },
+          {
+            name: `memory: ${size.codes.toLocaleString('en')} codes, ${usersOf(size).toLocaleString('en')} users`,
+            value: end.anonymousBytes / MIB,
+            unit: 'MiB',
+            target: atMost(ALL_TARGET_MIB),
+          },
+        ],
+        checks,
+        detail: { base, steps, end },
+      }
+    },
+    { preload: ENTRIES.eightGigabytes },
+  )
+}
+
+function usersOf({ users, rowsPerFrame }: MemorySize): number {
+  return Math.floor(users / SHARDS / rowsPerFrame) * SHARDS * rowsPerFrame
+}
+
+async function campaignOnEachShard(baseUrl: string): Promise<readonly string[]> {
+  // Two letters behind the prefix are the shard.
+  const byShard = new Map<string, string>()
+  for (let draw = 0; byShard.size < SHARDS; draw++) {
+    if (draw > DRAWS_MAX) throw new Error('campaigns do not reach every shard')
+    const campaignId = await createCampaign(baseUrl, { name: `campaign ${draw}` })
+    byShard.set(campaignId.slice(4, 6), campaignId)
+  }
+  return [...byShard.values()]
+}
+
+/** Evenly over the campaigns, in jobs of a bounded size. */
+async function fill(baseUrl: string, campaigns: readonly string[], codes: number): Promise<void> {
+  let left = codes
+  for (let index = 0; left > 0; index++) {
+    const turnsLeft = Math.max(1, campaigns.length - (index % campaigns.length))
+    const count = Math.min(CODES_PER_JOB, Math.ceil(left / turnsLeft))
+    await makeCodes(baseUrl, campaigns[index % campaigns.length] as string, count)
+    left -= count
+  }
+}
+
+async function codesOfAll(baseUrl: string, campaigns: readonly string[]): Promise<number> {
+  let codes = 0
+  for (const campaignId of campaigns) codes += Number((await campaignOf(baseUrl, campaignId))['codes'])
+  return codes
+}
+
+/** How many did. */
+async function redeemByUsers(context: BenchContext, product: Product, size: MemorySize): Promise<number> {
+  const perShard = usersOf(size) / SHARDS
+  let redeemed = 0
+  for (let shard = 0; shard < SHARDS; shard++) {
+    const code = await createCouponOnShard(product.baseUrl, `MEMORY${String.fromCharCode(65 + shard)}`, shard)
+    for (let row = 0; row < perShard; row += size.rowsPerRun) {
+      const result = await runChild<ColumnsInput, ColumnsResult>(ENTRIES.columns, {
+        port: product.port,
+        code,
+        seconds: MEMORY_RUN_SECONDS_MAX,
+        rowsPerFrame: size.rowsPerFrame,
+        rowsMax: Math.min(size.rowsPerRun, perShard - row),
+        framesInFlight: size.framesInFlight,
+        discountMinor: EXPECTED_DISCOUNT_MINOR,
+        firstRow: shard * perShard + row,
+      })
+      if (result.firstProblem !== '') throw new Error(`columns: ${result.firstProblem}`)
+      redeemed += result.redeemed
+    }
+    if (shard === SHARDS - 1 || shard % 4 === 3) {
+      context.say(`${redeemed.toLocaleString('en')} users: ${words(await takeFootprint(product.pid, product.baseUrl))}`)
+    }
+  }
+  return redeemed
+}
+
+/** The middle of some samples: garbage comes and goes. */
+async function steadyFootprint({ pid, baseUrl }: Product, everyMs: number): Promise<Footprint> {
+  const samples: Footprint[] = []
+  for (let i = 0; i < SAMPLES; i++) {
+    samples.push(await takeFootprint(pid, baseUrl))
+    await pause(everyMs)
+  }
+  const last = samples.at(-1) as Footprint
+  return { ...last, anonymousBytes: median(samples.map(({ anonymousBytes }) => anonymousBytes)) }
+}
+
+function words({ anonymousBytes, stateBytes }: Footprint): string {
+  return `${(anonymousBytes / MIB).toFixed(0)} MiB, of them ${(stateBytes / MIB).toFixed(0)} MiB state`
+}

@@ -1,0 +1,24 @@
+/**
+ * Schemas of a search, as the OpenAPI document serves them (see `schemas.ts`).
+ */
+import Type, { type TSchema } from 'typebox'
+import { Campaign } from './campaign-schemas.ts'
+import { OFFER_TYPES } from './coupon-json.ts'
+import { SEARCH_TERM_LENGTH_MAX } from './limits.ts'
+import { Coupon, Name, oneOf, pageOf, pageQuery } from './schemas.ts'
+import { SEARCH_SORTS } from './search-port.ts'
+import { COUPON_STATUSES } from '../protocol/outcomes.ts'
+
+export const SearchList = pageOf(Type.Union([Coupon, Campaign]))
+
+export const searchQuery: Readonly<Record<string, TSchema>> = {
+  search_term: Type.String({
+    maxLength: SEARCH_TERM_LENGTH_MAX,
+    description: 'Words; all have to be there, the last one may be a beginning. Without any: everything.',
+  }),
+  type: oneOf(OFFER_TYPES),
+  category: Name,
+  status: oneOf(COUPON_STATUSES),
+  sort: Type.Enum([...SEARCH_SORTS], { default: 'relevance' }),
+  ...pageQuery,
+}

@@ -1,0 +1,56 @@
+/**
+ * The entry of the watcher's thread: follows the log at the lowest priority there is, and answers pages at once.
+ *
+ * It may die at any time: the database is whole, and no call waits for it. What it must never do is run beside another one.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { CATCH_UP_SHARE, POLL_EVERY_MS } from './limits.ts'
+import type { FromWatcher, ToWatcher, WatcherSettings } from './messages.ts'
+import { Watcher } from './watcher.ts'
+import { becomeIdle } from '../engine/idle-priority.ts'
+import { assert } from '../protocol/assert.ts'
+
+const port = parentPort
+assert(port !== null, 'this thread is started by the host of the watcher')
+
+function tell(message: FromWatcher): void {
+  port?.postMessage(message)
+}
+
+becomeIdle()
+
+const { dataDir } = workerData as WatcherSettings
+const watcher = new Watcher(dataDir, (found) => tell({ type: 'found', found }))
+let timer: NodeJS.Timeout
+
+function turn(): void {
+  const beganMs = performance.now()
+  const isAtEnd = watcher.step()
+  const restMs = isAtEnd ? POLL_EVERY_MS : (performance.now() - beganMs) * (1 / CATCH_UP_SHARE - 1)
+  timer = setTimeout(turn, Math.ceil(restMs))
+}
+
+function answer(id: number, message: ToWatcher & { readonly type: 'page' }): void {
+  try {
+    tell({ type: 'page', id, page: watcher.page(message.query) })
+  } catch (error) {
+    tell({ type: 'failed', id, message: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+  }
+}
+
+port.on('message', (message: ToWatcher) => {
+  switch (message.type) {
+    case 'page':
+      answer(message.id, message)
+      return
+    case 'tell':
+      watcher.tell(message.event, message.atMs, message.membersJson)
+      return
+    case 'stop':
+      clearTimeout(timer)
+      watcher.close()
+      tell({ type: 'stopped' })
+      port.close()
+  }
+})
+timer = setTimeout(turn, 0)
