@@ -33,7 +33,7 @@ const WORKERS_MAX = 64
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 
 /** Share of this machine's memory for order records, over all shards. */
-const ORDER_MEMORY_SHARE = 0.25
+const ORDER_MEMORY_SHARE = 0.125
 
 /** Every setting: its environment name is TEAROFF_ and this, its flag the same in lower case with hyphens. */
 export const SETTINGS = {

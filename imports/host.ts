@@ -21,6 +21,7 @@ import {
   RETRY_MS_MIN,
 } from './limits.ts'
 import type { BatchRow, FromReader, ToReader } from './messages.ts'
+import { BACKGROUND_NEW_SPACE_MIB } from '../engine/idle-priority.ts'
 import { workerEntry } from '../engine/worker-entry.ts'
 import { SETTLED, type ShardTransport } from '../engine/transport/port.ts'
 import type { Imports, Upload } from '../gateway/import-port.ts'
@@ -158,7 +159,10 @@ export class ImportHost implements Imports {
     const worker = new Worker(workerEntry('../imports/reader-thread'), {
       workerData: { shards: transport.shards, secret },
       name: 'import',
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB_MAX },
+      resourceLimits: {
+        maxOldGenerationSizeMb: HEAP_MIB_MAX,
+        maxYoungGenerationSizeMb: BACKGROUND_NEW_SPACE_MIB,
+      },
     })
     this.worker = worker
     worker.on('message', (message: FromReader) => {

@@ -15,6 +15,7 @@ import {
   TOLD_WAITING_MAX,
 } from './limits.ts'
 import type { FromWatcher, ToWatcher, WatcherSettings } from './messages.ts'
+import { BACKGROUND_NEW_SPACE_MIB } from '../engine/idle-priority.ts'
 import { workerEntry } from '../engine/worker-entry.ts'
 import {
   EVENT_TYPES,
@@ -68,7 +69,10 @@ export class WatcherHost implements EventFeed {
     const worker = new Worker(workerEntry('../lifecycle/watcher-thread'), {
       workerData,
       name: 'watcher',
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB_MAX },
+      resourceLimits: {
+        maxOldGenerationSizeMb: HEAP_MIB_MAX,
+        maxYoungGenerationSizeMb: BACKGROUND_NEW_SPACE_MIB,
+      },
     })
     this.worker = worker
     let cause: unknown = null

@@ -15,6 +15,7 @@ import {
   STOP_MS_MAX,
 } from './limits.ts'
 import type { FromThread, ToThread } from './messages.ts'
+import { BACKGROUND_NEW_SPACE_MIB } from '../engine/idle-priority.ts'
 import { workerEntry } from '../engine/worker-entry.ts'
 import { ReadModelUnavailable } from '../gateway/read-model.ts'
 
@@ -59,7 +60,10 @@ export class ThreadHost<Question, Answer, Tell, Told> {
     const worker = new Worker(workerEntry(entry), {
       workerData,
       name,
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB_MAX },
+      resourceLimits: {
+        maxOldGenerationSizeMb: HEAP_MIB_MAX,
+        maxYoungGenerationSizeMb: BACKGROUND_NEW_SPACE_MIB,
+      },
     })
     this.worker = worker
     let cause: unknown = null

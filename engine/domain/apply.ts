@@ -43,6 +43,8 @@ import { Key, type ShardState, txnKey } from './state.ts'
 import { giveBudgetsBack, giveUsesBack, useOnce } from './uses.ts'
 
 const MINUTE_MS = 60_000
+/** Events between two marks at most, as far as time has moved. */
+const MARK_EVENTS = 65_536
 
 const key = new Key()
 
@@ -167,8 +169,13 @@ function advance(state: ShardState, timeMs: number): number {
   state.timeMs = timeMs
   const minutes = state.minutes
   const last = minutes.length === 0 ? undefined : minutes[minutes.length - 1]
-  if (last === undefined || timeMs - last.timeMs >= MINUTE_MS) minutes.push({ timeMs, seq })
+  if (last === undefined || timeMs - last.timeMs >= MINUTE_MS || isFar(last, timeMs, seq)) minutes.push({ timeMs, seq })
   return seq
+}
+
+/** A rush is forgotten in pieces: else all of a minute of it would have to be remembered. */
+function isFar(last: { timeMs: number; seq: number }, timeMs: number, seq: number): boolean {
+  return seq - last.seq >= MARK_EVENTS && timeMs > last.timeMs
 }
 
 function applyCreated(state: ShardState, event: CouponCreated, seq: number, timeMs: number): void {

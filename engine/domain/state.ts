@@ -79,9 +79,6 @@ export interface OpenStack {
 /** What a coupon and a campaign have in common: limits and a window. */
 export type Limits = Pick<CouponDefinition, 'maxUses' | 'maxUsesPerUser' | 'validFromMs' | 'validUntilMs'>
 
-const DEFINITION_PAGE_BITS = 12
-const DEFINITION_PAGE = 1 << DEFINITION_PAGE_BITS
-
 export class ShardState {
   readonly shard: number
   readonly tables: StateTables
@@ -104,7 +101,7 @@ export class ShardState {
   keysRememberedFromSeq = 0
   /** The last event about a key or an operation; 0: none yet. While it is remembered, so are the minutes up to it. */
   lastKeySeq = 0
-  /** Where a minute of the log began, oldest first: {timeMs, seq}. OrdersForgotten and KeysForgotten are decided by it. */
+  /** Where a minute of the log began, or a stretch of 65,536 events, oldest first: {timeMs, seq}. OrdersForgotten and KeysForgotten are decided by it. */
   readonly minutes: { timeMs: number; seq: number }[] = []
   /** By `txnKey`. Few: each lasts for some messages between shards. */
   readonly undecided = new Map<number, Undecided>()
@@ -127,7 +124,6 @@ export class ShardState {
   /** Keys of the command or event in hand. */
   readonly userKey = new Key()
   readonly orderKey = new Key()
-  private readonly definitions: CouponDefinition[][] = []
   private readonly number = new Uint8Array(48)
   private readonly codeBuffer = new Uint8Array(64)
   private readonly saltOf = new Key()
@@ -184,9 +180,7 @@ export class ShardState {
   /** Of a code made in bulk, what its job says, unless it was changed; its `code` is empty then, see `code`. */
   definition(ordinal: number): CouponDefinition {
     if (isBulk(ordinal)) return this.changedCodes.get(ordinal) ?? this.jobOf(ordinal).definition
-    const definition = this.definitions[ordinal >>> DEFINITION_PAGE_BITS]?.[ordinal & (DEFINITION_PAGE - 1)]
-    assert(definition !== undefined, 'a coupon without a definition')
-    return definition
+    return this.tables.definitions.get(ordinal)
   }
 
   /** Whether it serves one user only. */
@@ -253,13 +247,7 @@ export class ShardState {
       this.changedCodes.set(ordinal, definition)
       return
     }
-    const number = ordinal >>> DEFINITION_PAGE_BITS
-    let page = this.definitions[number]
-    if (page === undefined) {
-      page = []
-      this.definitions[number] = page
-    }
-    page[ordinal & (DEFINITION_PAGE - 1)] = definition
+    this.tables.definitions.set(ordinal, definition)
   }
 
   hashUser(user: Bytes, into: Key): void {
@@ -354,6 +342,7 @@ export class ShardState {
       t.keys.bytes +
       t.operations.bytes +
       t.holds.rows.bytes +
+      t.definitions.bytes +
       t.campaigns.rows.bytes +
       t.bulk.bytes +
       t.days.bytes

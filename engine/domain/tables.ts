@@ -5,6 +5,7 @@
  * Keys are 128 bits in four int32 words. Slot and row numbers are small integers; -1 means none. A slot is valid until
  * the next insertion or removal in its table, a row until it is freed.
  */
+import type { CouponDefinition } from '../../protocol/coupon.ts'
 
 export interface CodeIndex {
   readonly size: number
@@ -109,6 +110,13 @@ export interface CouponColumns {
   readonly userSalt: readonly [Column, Column, Column, Column]
 }
 
+/** What coupons made one by one say, by ordinal. */
+export interface Definitions {
+  readonly bytes: number
+  get(ordinal: number): CouponDefinition
+  set(ordinal: number, definition: CouponDefinition): void
+}
+
 /** One row a campaign, by index. */
 export interface CampaignColumns {
   readonly rows: Rows
@@ -184,6 +192,7 @@ export interface HoldColumns {
 export interface StateTables {
   readonly codes: CodeIndex
   readonly coupons: CouponColumns
+  readonly definitions: Definitions
   readonly campaigns: CampaignColumns
   readonly bulk: BulkCodes
   readonly users: UserCounters

@@ -5,6 +5,7 @@
  * (`tearoff replay`, `verify`); the shard goes on.
  */
 import { Worker } from 'node:worker_threads'
+import { BACKGROUND_NEW_SPACE_MIB } from '../idle-priority.ts'
 import { workerEntry } from '../worker-entry.ts'
 import type { CounterDifference } from './reconcile-compare.ts'
 import { RECONCILE_HEAP_MIB_MAX, RECONCILE_RETRY_MS } from './reconcile-limits.ts'
@@ -65,7 +66,10 @@ export class ReconcileKeeper {
     const thread = new Worker(workerEntry('shard/reconcile-thread'), {
       workerData: this.settings,
       name: 'reconciliation',
-      resourceLimits: { maxOldGenerationSizeMb: RECONCILE_HEAP_MIB_MAX },
+      resourceLimits: {
+        maxOldGenerationSizeMb: RECONCILE_HEAP_MIB_MAX,
+        maxYoungGenerationSizeMb: BACKGROUND_NEW_SPACE_MIB,
+      },
     })
     this.thread = thread
     thread.unref()

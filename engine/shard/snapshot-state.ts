@@ -38,6 +38,7 @@ import { stateTables } from './state-tables.ts'
 import type { BulkTable } from './tables/bulk-table.ts'
 import type { CodeTable } from './tables/code-table.ts'
 import type { CounterTable } from './tables/counter-table.ts'
+import type { DefinitionTable } from './tables/definition-table.ts'
 import type { DumpReader, DumpWriter } from './tables/dump.ts'
 import type { HoldIndex } from './tables/hold-index.ts'
 import type { OrderTable } from './tables/order-table.ts'
@@ -83,7 +84,6 @@ export const COVERED_FIELDS: ReadonlySet<string> = new Set([
   'undecided',
   'stacks',
   'outbox',
-  'definitions',
   'campaignEdges',
   'batchEdgeMs',
   'campaigns',
@@ -100,7 +100,7 @@ const fromBeginning = (): number => 0
 const fromDays = (state: ShardState): number => state.timeMs - DAYS_KEPT_MS
 
 /** Every table has its section; the compiler says when one is missing. */
-const TABLES: Readonly<Record<keyof StateTables, Section>> = {
+const TABLES: Readonly<Record<Exclude<keyof StateTables, 'definitions'>, Section>> = {
   codes: table('codes', ({ codes }) => codes as CodeTable),
   coupons: table('coupons', ({ coupons }) => coupons.rows as RowPool),
   users: table('users', ({ users }) => users as CounterTable),
@@ -364,23 +364,23 @@ function loadShards(reader: DumpReader): number[] {
   return Array.from({ length: reader.word() }, () => reader.word())
 }
 
-function dumpDefinitions(state: ShardState, writer: DumpWriter): void {
-  const bytes = new ByteWriter()
-  for (let ordinal = 0; ordinal < state.couponCount; ordinal++) {
-    bytes.clear()
-    writeDefinition(bytes, state.definition(ordinal))
-    writer.word(bytes.pos)
-    writer.raw(bytes.buf.subarray(0, bytes.pos))
+function dumpDefinitions({ couponCount, tables }: ShardState, writer: DumpWriter): void {
+  const definitions = tables.definitions as DefinitionTable
+  for (let ordinal = 0; ordinal < couponCount; ordinal++) {
+    const packed = definitions.packed(ordinal)
+    writer.word(packed.length)
+    writer.raw(packed)
   }
 }
 
-function loadDefinitions(state: ShardState, reader: DumpReader): void {
+function loadDefinitions({ couponCount, tables }: ShardState, reader: DumpReader): void {
+  const definitions = tables.definitions as DefinitionTable
   let bytes = new Uint8Array(1024)
-  for (let ordinal = 0; ordinal < state.couponCount; ordinal++) {
+  for (let ordinal = 0; ordinal < couponCount; ordinal++) {
     const length = reader.word()
     if (length > bytes.length) bytes = new Uint8Array(length * 2)
     reader.rawInto(bytes.subarray(0, length))
-    state.setDefinition(ordinal, readDefinition(new ByteReader(bytes, 0, length)))
+    definitions.setPacked(ordinal, bytes.subarray(0, length))
   }
 }
 

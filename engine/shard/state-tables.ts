@@ -12,6 +12,7 @@ import type { CampaignColumns, Column, CouponColumns, HoldColumns, StateTables }
 import { BulkTable } from './tables/bulk-table.ts'
 import { CodeTable } from './tables/code-table.ts'
 import { CounterTable } from './tables/counter-table.ts'
+import { DefinitionTable } from './tables/definition-table.ts'
 import { ExpiryHeap } from './tables/expiry-heap.ts'
 import { HoldIndex } from './tables/hold-index.ts'
 import { f64Lazy, i32Lazy, u32Lazy, u8Lazy } from './tables/lazy-column.ts'
@@ -25,6 +26,7 @@ export function stateTables(secret: Uint8Array): StateTables {
   return {
     codes: new CodeTable(secret),
     coupons: couponColumns(campaignRows, bulk),
+    definitions: new DefinitionTable(),
     campaigns: campaignColumns(campaignRows),
     bulk,
     users: new CounterTable(),

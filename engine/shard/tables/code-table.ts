@@ -20,13 +20,15 @@ const PACKED_LETTERS_MAX = 12
 const HALF_LETTERS = 6
 const HALF_MASK = 0x3fff_ffff
 const ORDINAL = 2
+/** Codes are what a deployment has most of, and most of them wait: memory counts for more than a walk of one slot. */
+const LOAD = 0.75
 const DOMAIN_ROUND_KEYS = 0xc0de_0002
 
 /** Called with an ordinal and its code in the first `length` bytes of a buffer that is reused. False: enough. */
 export type CodeVisitor = (ordinal: number, code: Uint8Array, length: number) => boolean
 
 export class CodeTable {
-  private readonly packed = new PagedTable(2, 1)
+  private readonly packed = new PagedTable(2, 1, LOAD)
   private readonly long: LongCodes
   private readonly codeBuffer = new Uint8Array(LONG_CODE_BYTES_MAX)
   private readonly round0: number

@@ -24,9 +24,9 @@ export const ORDER_SPAN = 4_294_967_296
 
 const SIGN = 2_147_483_648
 const FIRST_SLOTS = 32
-/** Records for each slot when a stretch is due; the average load. */
-const LOAD = 0.66
-/** A stretch adds capacity / STRETCH_DIVISOR slots: the load of a place swings by this share around LOAD. */
+/** Records for each slot when a stretch is due, unless a table says otherwise; the average load. */
+const LOAD_USUAL = 0.66
+/** A stretch adds capacity / STRETCH_DIVISOR slots: the load of a place swings by this share around the average. */
 const STRETCH_DIVISOR = 3
 /** Slots of the old scale that one step moves. */
 const STEP_SLOTS = 256
@@ -45,16 +45,22 @@ export class PagedTable extends SlotPages {
   private highScale = FIRST_SLOTS / ORDER_SPAN
   private frontier = ORDER_SPAN
   private lowBound = FIRST_SLOTS
-  private stepAtSize = Math.floor(FIRST_SLOTS * LOAD)
+  private readonly load: number
+  private stepAtSize: number
   /** What `reserve` asks the next stretch to reach in one pass. */
   private wantedSlots = 0
   /** What a step moves: pairs of slots, from and to. */
   private moves = new Int32Array(2 * STEP_SLOTS + 2)
   private moveWords = 0
 
-  /** `keyWords` is 2 or 4; a record is the key followed by `valueWords` words. */
-  constructor(keyWords: 2 | 4, valueWords: number) {
+  /**
+   * `keyWords` is 2 or 4; a record is the key followed by `valueWords` words. A higher `load` takes less memory and longer
+   * walks; it swings by a third, so 0.75 is as high as it may be.
+   */
+  constructor(keyWords: 2 | 4, valueWords: number, load = LOAD_USUAL) {
     super(keyWords + valueWords)
+    this.load = load
+    this.stepAtSize = Math.floor(FIRST_SLOTS * load)
     this.ensureSlot(FIRST_SLOTS)
   }
 
@@ -76,12 +82,12 @@ export class PagedTable extends SlotPages {
   /** Grows so that `entries` records fit before the next stretch. At once when the table is empty, else by stretching. */
   reserve(entries: number): void {
     if (this.records === 0 && entries > this.stepAtSize) {
-      this.begin(Math.ceil(entries / LOAD))
+      this.begin(Math.ceil(entries / this.load))
       const last = this.slots >>> this.pageBits
       for (let page = 0; page <= last; page++) this.ensurePage(page, this.slots)
     }
-    this.wantedSlots = Math.ceil(entries / LOAD)
-    while (this.slots * LOAD < entries) this.stretch()
+    this.wantedSlots = Math.ceil(entries / this.load)
+    while (this.slots * this.load < entries) this.stretch()
     this.wantedSlots = 0
   }
 
@@ -295,7 +301,7 @@ export class PagedTable extends SlotPages {
     else this.stepAtSize = this.pace()
   }
 
-  /** Everything lies at one scale again: the next stretch is due when LOAD is reached. */
+  /** Everything lies at one scale again: the next stretch is due when the load is reached. */
   private begin(slots: number): void {
     assert(slots < SLOTS_MAX, 'a table is out of slot numbers')
     this.slots = slots
@@ -304,13 +310,13 @@ export class PagedTable extends SlotPages {
     this.highScale = this.lowScale
     this.frontier = ORDER_SPAN
     this.lowBound = slots
-    this.stepAtSize = Math.floor(slots * LOAD)
+    this.stepAtSize = Math.floor(slots * this.load)
   }
 
-  /** The size at which the next step is due, so that the stretch ends when LOAD is reached again. */
+  /** The size at which the next step is due, so that the stretch ends when the load is reached again. */
   private pace(): number {
     const doneShare = (this.slots - this.lowBound) / this.slots
-    return Math.floor((this.slots + (this.nextSlots - this.slots) * doneShare) * LOAD)
+    return Math.floor((this.slots + (this.nextSlots - this.slots) * doneShare) * this.load)
   }
 
   /**
