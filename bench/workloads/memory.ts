@@ -27,6 +27,9 @@ const SHARDS = 16
 /** A draw of one shard of sixteen fails so often once in a million million. */
 const DRAWS_MAX = 450
 const SAMPLES = 7
+/** Rounds over all shards in which users come, at least; and how often it is said how far they are. */
+const ROUNDS = 8
+const TOLD = 4
 
 export async function runMemory(context: BenchContext, size: MemorySize): Promise<WorkloadReport> {
   return await withProduct(
@@ -120,19 +123,26 @@ async function codesOfAll(baseUrl: string, campaigns: readonly string[]): Promis
   return codes
 }
 
-/** How many did. */
+/** How many did. All shards grow together, as they do under users who come from everywhere. */
 async function redeemByUsers(context: BenchContext, product: Product, size: MemorySize): Promise<number> {
   const perShard = usersOf(size) / SHARDS
-  let redeemed = 0
+  // Frames are whole.
+  const frames = Math.max(1, Math.floor(Math.min(size.rowsPerRun, perShard / ROUNDS) / size.rowsPerFrame))
+  const rowsPerRun = frames * size.rowsPerFrame
+  const codes: string[] = []
   for (let shard = 0; shard < SHARDS; shard++) {
-    const code = await createCouponOnShard(product.baseUrl, `MEMORY${String.fromCharCode(65 + shard)}`, shard)
-    for (let row = 0; row < perShard; row += size.rowsPerRun) {
+    codes.push(await createCouponOnShard(product.baseUrl, `MEMORY${String.fromCharCode(65 + shard)}`, shard))
+  }
+  let redeemed = 0
+  let told = 0
+  for (let row = 0; row < perShard; row += rowsPerRun) {
+    for (const [shard, code] of codes.entries()) {
       const result = await runChild<ColumnsInput, ColumnsResult>(ENTRIES.columns, {
         port: product.port,
         code,
         seconds: MEMORY_RUN_SECONDS_MAX,
         rowsPerFrame: size.rowsPerFrame,
-        rowsMax: Math.min(size.rowsPerRun, perShard - row),
+        rowsMax: Math.min(rowsPerRun, perShard - row),
         framesInFlight: size.framesInFlight,
         discountMinor: EXPECTED_DISCOUNT_MINOR,
         firstRow: shard * perShard + row,
@@ -140,9 +150,9 @@ async function redeemByUsers(context: BenchContext, product: Product, size: Memo
       if (result.firstProblem !== '') throw new Error(`columns: ${result.firstProblem}`)
       redeemed += result.redeemed
     }
-    if (shard === SHARDS - 1 || shard % 4 === 3) {
-      context.say(`${redeemed.toLocaleString('en')} users: ${words(await takeFootprint(product.pid, product.baseUrl))}`)
-    }
+    if (redeemed - told < usersOf(size) / TOLD) continue
+    told = redeemed
+    context.say(`${redeemed.toLocaleString('en')} users: ${words(await takeFootprint(product.pid, product.baseUrl))}`)
   }
   return redeemed
 }
