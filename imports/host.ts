@@ -73,6 +73,7 @@ export class ImportHost implements Imports {
   private again: NodeJS.Timeout | null = null
   private hasStopped = false
   private isLooking = false
+  private looksAgain = false
   private batches: Promise<void> = Promise.resolve()
 
   constructor(options: ImportHostOptions) {
@@ -111,13 +112,17 @@ export class ImportHost implements Imports {
 
   /** Takes up the job that has waited longest, if none is in hand. */
   private look(): void {
-    if (this.hasStopped || this.running !== null || this.isLooking) return
+    if (this.hasStopped || this.running !== null) return
+    // A job that is logged now may lie on a shard that was asked already.
+    this.looksAgain = this.isLooking
+    if (this.isLooking) return
     this.isLooking = true
     this.openJobs()
       .then(
         ([first]) => {
           this.isLooking = false
           if (first !== undefined && !this.hasStopped) this.begin(first.shard, first.job)
+          else if (this.looksAgain) this.look()
         },
         () => {
           this.isLooking = false
