@@ -11,7 +11,7 @@ import { auditLog } from '../../cli/audit/audit-log.ts'
 import { HttpClient, type HttpReply } from '../support/http-client.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { ServerProcess } from '../support/server-process.ts'
-import { keepDirectory, removeDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
+import { onKeptEvidence } from './keep-evidence.ts'
 import { Violation } from './ledger.ts'
 
 const CAMPAIGNS = 3
@@ -60,22 +60,9 @@ interface Begin {
   readonly key: string
 }
 
-/** Throws a Violation, or whatever else went wrong; the directory is kept then, and named in the message. */
+/** Throws a Violation; the directory is kept then, and named in the message. */
 export async function proveJobsByCrashes(options: JobsProofOptions): Promise<JobsProofCounts> {
-  const dataDir = temporaryDirectory('crash-jobs')
-  const proof = new JobsProof(dataDir, options)
-  try {
-    await proof.run()
-  } catch (cause) {
-    keepDirectory(dataDir)
-    const { message } = cause as Error
-    throw new Violation(`seed ${options.seed}, round ${proof.round}: ${message}\nthe log is kept in ${dataDir}`, {
-      cause,
-      evidence: dataDir,
-    })
-  }
-  removeDirectory(dataDir)
-  return proof.counts
+  return await onKeptEvidence('crash-jobs', options.seed, (dataDir) => new JobsProof(dataDir, options))
 }
 
 class JobsProof {

@@ -10,11 +10,11 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { HttpClient } from '../support/http-client.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { ServerProcess } from '../support/server-process.ts'
-import { keepDirectory, removeDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
 import { connectCalls } from '../support/ws-calls.ts'
 import { auditAgainst } from './audit.ts'
 import { HttpCheckout, WsCheckout } from './checkout.ts'
 import { checkAll, type Since } from './checks.ts'
+import { onKeptEvidence } from './keep-evidence.ts'
 import { type CouponEntry, Ledger, Violation } from './ledger.ts'
 import { couponBody, type Doubt, Load, type Stock } from './load.ts'
 
@@ -51,22 +51,9 @@ export interface ProofCounts {
   audits: number
 }
 
-/** Throws a Violation, or whatever else went wrong; the directory is kept then, and named in the message. */
+/** Throws a Violation; the directory is kept then, and named in the message. */
 export async function proveByCrashes(options: ProofOptions): Promise<ProofCounts> {
-  const dataDir = temporaryDirectory('crash')
-  const proof = new Proof(dataDir, options)
-  try {
-    await proof.run()
-  } catch (cause) {
-    keepDirectory(dataDir)
-    const { message } = cause as Error
-    throw new Violation(`seed ${options.seed}, round ${proof.round}: ${message}\nthe log is kept in ${dataDir}`, {
-      cause,
-      evidence: dataDir,
-    })
-  }
-  removeDirectory(dataDir)
-  return proof.counts
+  return await onKeptEvidence('crash', options.seed, (dataDir) => new Proof(dataDir, options))
 }
 
 /** A server with connections to it. */

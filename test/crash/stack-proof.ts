@@ -12,9 +12,9 @@ import { FAIL_POINTS } from '../../engine/shard/fail-points.ts'
 import { HttpClient } from '../support/http-client.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { ServerProcess } from '../support/server-process.ts'
-import { keepDirectory, removeDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
 import { connectCalls } from '../support/ws-calls.ts'
 import { type Checkout, HttpCheckout, WsCheckout } from './checkout.ts'
+import { onKeptEvidence } from './keep-evidence.ts'
 import { Violation } from './ledger.ts'
 import { checkRedemption, checkReservation, done, SETTLED_WITHIN_MS } from './stack-checks.ts'
 import { type StackCampaign, type StackCoupon, StackLedger } from './stack-ledger.ts'
@@ -61,22 +61,9 @@ export interface StackProofCounts {
   audits: number
 }
 
-/** Throws a Violation, or whatever else went wrong; the directory is kept then, and named in the message. */
+/** Throws a Violation; the directory is kept then, and named in the message. */
 export async function proveStacksByCrashes(options: StackProofOptions): Promise<StackProofCounts> {
-  const dataDir = temporaryDirectory('crash-stacks')
-  const proof = new StackProof(dataDir, options)
-  try {
-    await proof.run()
-  } catch (cause) {
-    keepDirectory(dataDir)
-    const { message } = cause as Error
-    throw new Violation(`seed ${options.seed}, round ${proof.round}: ${message}\nthe log is kept in ${dataDir}`, {
-      cause,
-      evidence: dataDir,
-    })
-  }
-  removeDirectory(dataDir)
-  return proof.counts
+  return await onKeptEvidence('crash-stacks', options.seed, (dataDir) => new StackProof(dataDir, options))
 }
 
 interface Serving {
