@@ -9,6 +9,7 @@ import { SETTLED } from '../../engine/transport/port.ts'
 import { COMMAND } from '../../protocol/commands.ts'
 import { BULK_ORDINALS } from '../../protocol/ordinals.ts'
 import { type CampaignOutcome, type CodesOutcome, OUTCOME } from '../../protocol/outcomes.ts'
+import { offerWith } from '../engine/support/samples.ts'
 import { HttpClient } from '../support/http-client.ts'
 import { AT_MS, type Asked, type Reply } from './support/fake-transport.ts'
 import { send, startTestGateway, type TestGateway } from './support/gateway.ts'
@@ -29,25 +30,7 @@ const CAMPAIGN: CampaignOutcome = {
   updatedAtMs: AT_MS,
   definition: {
     name: 'sale',
-    offer: {
-      type: 'FREESHIP',
-      percentBps: 0,
-      valueMinor: 0,
-      currency: null,
-      scope: 'ORDER',
-      allocation: 'ACROSS',
-      maxDiscountMinor: null,
-      maxUnits: null,
-      minOrderMinor: null,
-      minQuantity: null,
-      applicableProductIds: [],
-      applicableCategoryIds: [],
-      excludedProductIds: [],
-      excludedCategoryIds: [],
-      channels: null,
-      stacking: 'EXCLUSIVE',
-      priority: 0,
-    },
+    offer: offerWith({ type: 'FREESHIP', percentBps: 0 }),
     merchantId: null,
     listed: false,
     validFromMs: null,

@@ -19,6 +19,7 @@ import {
 } from '../../../protocol/outcomes.ts'
 import type { PriceFact } from '../../../protocol/price.ts'
 import { AT_MS } from './fake-transport.ts'
+import { offerWith } from '../../engine/support/samples.ts'
 
 export const EUR = currencyNumber('EUR')
 
@@ -34,25 +35,7 @@ export const PRICE: PriceFact = {
 
 export const DEFINITION: CouponDefinition = {
   code: 'SAVE10',
-  offer: {
-    type: 'PERCENT',
-    percentBps: 1_000,
-    valueMinor: 0,
-    currency: null,
-    scope: 'ORDER',
-    allocation: 'ACROSS',
-    maxDiscountMinor: null,
-    maxUnits: null,
-    minOrderMinor: null,
-    minQuantity: null,
-    applicableProductIds: [],
-    applicableCategoryIds: [],
-    excludedProductIds: [],
-    excludedCategoryIds: [],
-    channels: null,
-    stacking: 'EXCLUSIVE',
-    priority: 0,
-  },
+  offer: offerWith({}),
   campaign: null,
   dailyLimit: null,
   merchantId: null,
