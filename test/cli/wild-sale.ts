@@ -8,6 +8,8 @@ import type { RecordedCall } from './recorded-calls.ts'
 const USERS = 40
 const CODES = 60
 const JOB_LOOKS_MAX = 400
+/** 5 % of an order of 2,000 at the least: the budget of 2,500 lasts for 25. */
+const PAYERS_MAX = 26
 const OFFER = { type: 'PERCENT', value: 10, stacking: 'STACKABLE' } as const
 
 /** Terms of the campaigns; each has a pool. */
@@ -25,6 +27,9 @@ const CAMPAIGNS: readonly Readonly<Record<string, unknown>>[] = [
   { name: 'Everywhere', offer: OFFER, dailyLimit: { perUser: 2, scope: 'ALL' }, lockSeconds: 1 },
   { name: 'Anywhere', offer: OFFER, dailyLimit: { perUser: 2, scope: 'ALL' }, maxUsesPerUser: 3 },
 ]
+
+/** Those that `exhaust` adds. */
+export const SMALL_CAMPAIGNS = 2
 
 export class WildSale {
   readonly campaignIds: string[] = []
@@ -131,16 +136,28 @@ export class WildSale {
     }
   }
 
-  /** The codes of a small campaign are redeemed until it has no more. */
+  /** Whatever the clients happened to do, each limit is met in the end: of uses, of one user, of a user's day and of money. */
   async exhaust(): Promise<void> {
-    const { json } = await this.done('POST', '/v1/campaigns', { name: 'Small', offer: OFFER, maxUses: 2 })
-    const campaignId = String(json['campaignId'])
-    for (let i = 0; i < 3; i++) {
-      const code = `SMALL-${i}`
-      await this.done('POST', '/v1/coupons', { code, campaignId })
-      const cart = { orderTotal: 900, currency: 'EUR' }
-      await this.call('POST', '/v1/redemptions', { codes: [code], userId: `small-${i}`, orderId: code, cart })
-    }
+    const few = await this.small({ maxUses: 2 })
+    for (let i = 0; i < 3; i++) await this.redeemNew(few, `few-${i}`, 900)
+    const once = await this.small({ maxUsesPerUser: 1 })
+    for (let i = 0; i < 2; i++) await this.redeemNew(once, 'once', 900)
+    for (let i = 0; i < 2; i++) await this.claim(this.idOf('Daily'), 'twice-a-day')
+    const poor = this.idOf('Poor')
+    for (let i = 0; i < PAYERS_MAX; i++) await this.redeemNew(poor, `payer-${i}`, 2_000)
+  }
+
+  private async small(limits: Readonly<Record<string, unknown>>): Promise<string> {
+    const { json } = await this.done('POST', '/v1/campaigns', { name: 'Small', offer: OFFER, ...limits })
+    return String(json['campaignId'])
+  }
+
+  /** A new coupon of the campaign, redeemed by the user at once. */
+  private async redeemNew(campaignId: string, userId: string, orderTotal: number): Promise<void> {
+    const code = `NEW-${++this.count}`
+    await this.done('POST', '/v1/coupons', { code, campaignId })
+    const cart = { orderTotal, currency: 'EUR' }
+    await this.call('POST', '/v1/redemptions', { codes: [code], userId, orderId: code, cart })
   }
 
   /** Somebody changes a campaign or a code. */
