@@ -111,6 +111,22 @@ test('a flush that never settles is given up, once, and a late answer changes no
   await journal.close()
 })
 
+test('a flush that ended while the thread was held up for longer than the time-out is no failure', async () => {
+  const { journal, source } = await journalWith((inner) => ({
+    flush: (done) => {
+      inner.flush(done)
+      // The flush itself ends beside this thread, long before it comes back to its timers.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 400)
+    },
+  }))
+  await append(journal, source.group([1], 100))
+  const [next] = source.group([1], 100)
+  if (next === undefined) throw new Error('no draft')
+  await append(journal, [next])
+  expect(journal.entryOf(1, next.firstSeq)?.shard).toBe(1)
+  await journal.close()
+})
+
 test('a put that LMDB refuses is a failure', async () => {
   const { journal, source } = await journalWith((inner) => ({ put: (_record, bytes) => inner.put(1, bytes) }))
   const error = await rejectionOf(append(journal, source.group([1], 100)))

@@ -1,7 +1,7 @@
 // Coupon codes → coupon ordinals. Up to 12 letters of the generated alphabet are the key themselves:
 //
 //   packed: | length / 4 : 2 | letters 1–6, 5 bits each : 30 |   | length % 4 : 2 | letters 7–12, 5 bits each : 30 |
-//   slot:   | mixed0 | mixed1 | ordinal |                        12 bytes, about 16 with the free slots between
+//   slot:   | mixed0 | mixed1 | ordinal |                        12 bytes, about 15 with the free slots between
 //
 // The table wants evenly spread keys, so the packed words go through a keyed permutation (a Feistel network of four
 // rounds): nothing is lost, equality stays exact, the code can be read back from its slot, and nobody can choose codes
@@ -20,15 +20,13 @@ const PACKED_LETTERS_MAX = 12
 const HALF_LETTERS = 6
 const HALF_MASK = 0x3fff_ffff
 const ORDINAL = 2
-/** Codes are what a deployment has most of, and most of them wait: memory counts for more than a walk of one slot. */
-const LOAD = 0.75
 const DOMAIN_ROUND_KEYS = 0xc0de_0002
 
 /** Called with an ordinal and its code in the first `length` bytes of a buffer that is reused. False: enough. */
 export type CodeVisitor = (ordinal: number, code: Uint8Array, length: number) => boolean
 
 export class CodeTable {
-  private readonly packed = new PagedTable(2, 1, LOAD)
+  private readonly packed = new PagedTable(2, 1)
   private readonly long: LongCodes
   private readonly codeBuffer = new Uint8Array(LONG_CODE_BYTES_MAX)
   private readonly round0: number

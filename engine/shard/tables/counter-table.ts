@@ -1,6 +1,6 @@
 // Per-user counters: how often a user has used a coupon and how many uses are held for them right now.
 //
-//   slot: | k0 | k1 | k2 | k3 | uses | held |     24 bytes, about 32 with the free slots between
+//   slot: | k0 | k1 | k2 | k3 | uses | held |     24 bytes, about 30 with the free slots between
 //
 // The key is the 128-bit digest of (coupon, user) made by KeyHash, compared whole.
 // A slot number is valid until the next findOrInsert or remove on this table; never store one.

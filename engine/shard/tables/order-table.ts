@@ -4,8 +4,9 @@
 //   slot: | k0 | k1 | k2 | k3 | seqLo | seqHi | digest0 | digest1 |      32 bytes, where two further words are kept
 //
 // seq is where the redemption (or whatever is remembered) lies in the log; what the digest words mean is the caller's.
-// Eviction goes by ranges of key order, not of slots, because the same keys lie in other slots after a snapshot has
-// been loaded: whoever logs {horizon, from, to} and replays evictRange removes the same records on every replica.
+// Eviction visits small slices of key order in an order that is spread over the whole table at every moment. Were it to go from
+// one end to the other, the part that it has not reached would fill up while the other is empty: the table sees its average
+// and does not grow, and in the full part a search walks a hundred thousand slots.
 // A slot number is valid until the next findOrInsert, remove or evict call on this table; never store one.
 
 import type { DumpReader, DumpWriter } from './dump.ts'
@@ -16,11 +17,17 @@ const SEQ_HI = 5
 const DIGEST0 = 6
 const DIGEST1 = 7
 const TWO_32 = 4_294_967_296
+/** Slots of a slice of a round of eviction, up to twice as many. */
+const SLICE_SLOTS = 64
+/** Multiples of the golden ratio, less their whole part, fill an interval evenly: no gap is more than twice another (Knuth 6.4). */
+const GOLDEN = (Math.sqrt(5) - 1) / 2
 
 export class OrderTable {
   private readonly table: PagedTable
   private readonly keepsDigest: boolean
-  private cursor = 0
+  /** Slices of the round of eviction that goes on, a power of two; and how many of them have been visited. */
+  private slices = 1
+  private visited = 0
 
   /** Without a digest a record is a quarter smaller; its digest words must be 0 then. */
   constructor(keepsDigest = true) {
@@ -38,9 +45,9 @@ export class OrderTable {
     return this.table.bytes
   }
 
-  /** Where the next evictBelow begins: a key order from 0 to 2^32 − 1. */
-  get sweepCursor(): number {
-    return this.cursor
+  /** Whether a round of eviction has begun and not reached every record yet. */
+  get isEvicting(): boolean {
+    return this.visited > 0
   }
 
   /** Makes room for `entries` records at once; see {@link PagedTable.reserve}. */
@@ -94,26 +101,36 @@ export class OrderTable {
   }
 
   /**
-   * Removes the records with a sequence below `seq` from the next slice of the table, about `budgetSlots` slots wide,
-   * and moves `sweepCursor` behind it (back to 0 at the end). Returns how many were removed.
+   * Removes the records with a sequence below `seq` from the next slices of the table, about `budgetSlots` slots together.
+   * A round reaches every record that was there when it began. Returns how many were removed.
    */
   evictBelow(seq: number, budgetSlots: number): number {
-    const from = this.cursor
-    const to = Math.min(ORDER_SPAN, from + Math.max(1, Math.ceil((budgetSlots / this.table.capacity) * ORDER_SPAN)))
-    this.cursor = to === ORDER_SPAN ? 0 : to
-    return this.evictRange(seq, from, to)
+    const { capacity } = this.table
+    if (this.visited === 0) this.slices = 2 ** Math.floor(Math.log2(Math.max(1, capacity / SLICE_SLOTS)))
+    const { slices } = this
+    const span = ORDER_SPAN / slices
+    // Odd, so that a round visits every slice once.
+    const stride = Math.floor(slices * GOLDEN) | 1
+    const until = Math.min(slices, this.visited + Math.max(1, Math.ceil((budgetSlots / capacity) * slices)))
+    let removed = 0
+    for (; this.visited < until; this.visited++) {
+      const from = ((this.visited * stride) % slices) * span
+      removed += this.evictRange(seq, from, from + span)
+    }
+    if (until === slices) this.visited = 0
+    return removed
   }
 
-  /** Removes the records with a sequence below `seq` and a key order in [from, to). Returns how many. */
-  evictRange(seq: number, from: number, to: number): number {
+  /** Of a key order in [from, to). */
+  private evictRange(seq: number, from: number, to: number): number {
     let removed = 0
-    let slot = this.table.firstFrom(from)
+    let slot = this.table.firstFrom(from, to)
     while (slot >= 0 && this.table.orderOf(slot) < to) {
       if (this.seq(slot) < seq) {
-        slot = this.table.removeAndNext(slot)
+        slot = this.table.removeAndNext(slot, to)
         removed++
       } else {
-        slot = this.table.next(slot)
+        slot = this.table.nextBelow(slot, to)
       }
     }
     return removed
@@ -124,7 +141,7 @@ export class OrderTable {
     this.table.dumpTo(writer, (slot) => this.seq(slot) >= fromSeq)
   }
 
-  /** Into an empty table; the next evictBelow begins at its start. */
+  /** Into an empty table; the next evictBelow begins a round. */
   loadFrom(reader: DumpReader): void {
     this.table.loadFrom(reader)
   }

@@ -40,8 +40,8 @@ export class SlotPages {
     this.pages[slot >>> this.pageBits]![(slot & this.pageMask) * this.slotWords + index] = value
   }
 
-  /** The taken slot after `slot`, or -1 at the end. */
-  next(slot: number): number {
+  /** The taken slot after `slot`; or -1 at the end, and at a free slot from `giveUpFrom` on. */
+  next(slot: number, giveUpFrom = Number.POSITIVE_INFINITY): number {
     const words = this.slotWords
     let at = slot + 1
     const lastPage = this.pages.length - 1
@@ -49,10 +49,13 @@ export class SlotPages {
       const page = this.pages[index]!
       const end = page.length
       const first = index << this.pageBits
+      const giveUpAt = (giveUpFrom - first) * words
       for (let offset = (at - first) * words; offset < end; offset += words) {
         if (page[offset] !== 0 || page[offset + 1] !== 0) return first + offset / words
+        if (offset >= giveUpAt) return -1
       }
       at = (index + 1) << this.pageBits
+      if (at > giveUpFrom) return -1
     }
     return -1
   }

@@ -10,6 +10,6 @@ test('the micro bench of the tables runs, and finds the bytes within their bound
     expect(figures.entries).toBe(100_000)
     expect(figures.insertNs).toBeGreaterThan(0)
   }
-  expect(tables[0]!.bytesPerEntry).toBeLessThan(32)
-  expect(tables[1]!.bytesPerEntry).toBeLessThan(48)
+  expect(tables[0]!.bytesPerEntry).toBeLessThan(20)
+  expect(tables[1]!.bytesPerEntry).toBeLessThan(36)
 })
