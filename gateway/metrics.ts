@@ -9,6 +9,7 @@ import { metersText, type RouteMeter } from './meters.ts'
 import type { EventFeed } from './event-feed.ts'
 import type { EngineHealth } from './health.ts'
 import type { ReadModel } from './read-model.ts'
+import type { SearchPort } from './search-port.ts'
 import { type ReplyHandler, SETTLED, type Settled, type ShardTransport } from '../engine/transport/port.ts'
 import { type ByteReader, ByteWriter } from '../protocol/bytes.ts'
 import { writeCommand } from '../protocol/command-codec.ts'
@@ -39,6 +40,12 @@ export class Metrics {
   showLag(readModel: ReadModel): void {
     gauge(this.registry, 'tearoff_read_model_lag_seconds', 'How far lists are behind the log.', () => {
       return seconds(readModel.lagMs())
+    })
+  }
+
+  showSearch(search: SearchPort): void {
+    gauge(this.registry, 'tearoff_search_index_bytes', 'Bytes of the index of the search that are in use.', () => {
+      return search.indexBytes()
     })
   }
 

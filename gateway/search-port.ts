@@ -53,4 +53,6 @@ export interface SearchPage {
 export interface SearchPort {
   /** Throws ReadModelUnavailable while it cannot answer. */
   search(question: SearchQuestion): Promise<SearchPage>
+  /** Memory that the search takes in this process; 0 where it is elsewhere. */
+  indexBytes(): number
 }

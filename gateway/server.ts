@@ -147,6 +147,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   })
   const metrics = new Metrics(transport, meters, () => services.admission.inFlight)
   if (options.readModel !== undefined) metrics.showLag(options.readModel)
+  if (options.search !== undefined) metrics.showSearch(options.search)
   metrics.showSnapshots(health)
   metrics.showReconciliation(health)
   metrics.showGuard(guard)

@@ -28,7 +28,7 @@ const SHAPE = 3
 /** Kibibytes of pages in memory. */
 const CACHE_KIB = 32 * 1_024
 /** The same, of a connection that only reads. */
-const READING_CACHE_KIB = 16 * 1_024
+const READING_CACHE_KIB = 4 * 1_024
 const READING_WAIT_MS = 2_000
 /** Pages in the write-ahead file before they are copied into place; one that changed often is copied once. */
 const CHECKPOINT_PAGES = 4_096

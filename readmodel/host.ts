@@ -38,6 +38,7 @@ export class ReadModelHost implements ReadModel, SearchPort {
   private readonly searcher: ThreadHost<SearchQuestion, SearchPage, TellSearch, ToldBySearch>
   private isSearching = false
   private asOfMs = 0
+  private searchBytes = 0
 
   constructor(dataDir: string, events: ReadModelEvents) {
     this.events = events
@@ -55,8 +56,10 @@ export class ReadModelHost implements ReadModel, SearchPort {
       name: 'search',
       entry: '../readmodel/search-thread',
       workerData: { dataDir },
-      onTold: ({ entries, tookMs }) => events.onSearchable(entries, tookMs),
-      onEnded: () => {},
+      onTold: (message) => this.hearSearch(message),
+      onEnded: () => {
+        this.searchBytes = 0
+      },
       onDied: events.onDied,
     })
   }
@@ -99,8 +102,17 @@ export class ReadModelHost implements ReadModel, SearchPort {
     return await this.searcher.ask(question)
   }
 
+  indexBytes(): number {
+    return this.searchBytes
+  }
+
   lagMs(): number | null {
     return this.asOfMs === 0 ? null : Math.max(0, Date.now() - this.asOfMs)
+  }
+
+  private hearSearch(message: ToldBySearch): void {
+    if (message.type === 'size') this.searchBytes = message.bytes
+    else this.events.onSearchable(message.entries, message.tookMs)
   }
 
   private hearProjector(message: ToldByProjector): void {

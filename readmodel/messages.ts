@@ -45,7 +45,10 @@ export type TellSearch =
   /** It is another database now. */
   | { readonly type: 'reopen' }
 
-export type ToldBySearch = { readonly type: 'loaded'; readonly entries: number; readonly tookMs: number }
+export type ToldBySearch =
+  | { readonly type: 'loaded'; readonly entries: number; readonly tookMs: number }
+  /** What the index takes now; told while it grows. */
+  | { readonly type: 'size'; readonly bytes: number }
 
 export type ToSearch = ToThread<SearchQuestion, TellSearch>
 export type FromSearch = FromThread<SearchPage, ToldBySearch>

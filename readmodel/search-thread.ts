@@ -20,6 +20,8 @@ import { SearchIndex } from './search/index.ts'
 import { assert } from '../protocol/assert.ts'
 import type { SearchQuestion } from '../gateway/search-port.ts'
 
+const SIZE_EVERY_MS = 1_000
+
 const port = parentPort
 assert(port !== null, 'this thread is started by the host of the read model')
 
@@ -43,6 +45,7 @@ class Turns {
   /** The index does. */
   private asOfMs = 0
   private hasTold = false
+  private sizeDueMs = 0
   private timer: NodeJS.Timeout | null = null
   private hasStopped = false
 
@@ -101,10 +104,18 @@ class Turns {
       return
     }
     if (index.isUntidy) index.tidy()
+    this.tellSize(isAtEnd)
     if (isAtEnd) this.reachEnd(toldMs)
     if (isAtEnd && !index.isUntidy && toldMs === this.toldMs) return
     const share = wasLoaded ? FOLLOW_SHARE : LOAD_SHARE
     this.again((performance.now() - beganMs) * (1 / share - 1))
+  }
+
+  private tellSize(isAtEnd: boolean): void {
+    const nowMs = performance.now()
+    if (!isAtEnd && nowMs < this.sizeDueMs) return
+    this.sizeDueMs = nowMs + SIZE_EVERY_MS
+    tell({ type: 'told', message: { type: 'size', bytes: this.opened.index.bytesInUse } })
   }
 
   private reachEnd(asOfMs: number): void {

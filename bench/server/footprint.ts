@@ -1,8 +1,9 @@
 // What a running server holds, sampled from outside at a steady pace.
 //
-//   anonymous memory = state + everything else (heap, code, buffers, read model's cache, a snapshot being made)
+//   anonymous memory = state + index of the search + everything else (heap, code, buffers, read model's cache, a snapshot being made)
 //
-// Anonymous memory is the kernel's count, the state's bytes are the server's own (`tearoff_state_bytes`). The state grows
+// Anonymous memory is the kernel's count, the bytes of state and index are the server's own (`tearoff_state_bytes`,
+// `tearoff_search_index_bytes`). The state grows
 // with what has to be remembered; whether everything else is bounded is what a long run shows. Mapped files are left out:
 // the kernel takes their pages back whenever it wants. A sample costs the server one scrape of `/metrics`, as in operation.
 
@@ -15,6 +16,8 @@ export interface Footprint {
   readonly anonymousBytes: number
   /** All tables of all shards, as allocated. */
   readonly stateBytes: number
+  /** What can be found by its words, in use. */
+  readonly searchBytes: number
   /** How far lists were behind; NaN while the read model does not run. */
   readonly readModelLagMs: number
 }
@@ -61,6 +64,7 @@ export async function takeFootprint(pid: number, baseUrl: string): Promise<Footp
     atMs: Date.now(),
     anonymousBytes: anonymousBytesOf(pid),
     stateBytes: sumOfMetric(text, 'tearoff_state_bytes'),
+    searchBytes: sumOfMetric(text, 'tearoff_search_index_bytes'),
     readModelLagMs: sumOfMetric(text, 'tearoff_read_model_lag_seconds') * 1_000,
   }
 }

@@ -48,6 +48,9 @@ export const NO_TYPE = 3
 const IMPACTS = 2 ** IMPACT_BITS
 const TERM_KEYS = 2 ** (32 - IMPACT_BITS)
 
+/** Four columns of 8 bytes, three of 4, one of 1. */
+const SLOT_BYTES = 45
+
 /** The number of no category. */
 const NO_CATEGORY = 0
 
@@ -69,6 +72,11 @@ export class Entries {
   /** Open addressing by id, slot + 1. */
   private table = new Uint32Array(4_096)
   private readonly categoryNumbers = new Map<string, number>()
+
+  /** What is in use: columns double, and what is not written yet takes no memory. */
+  get bytesInUse(): number {
+    return this.count * SLOT_BYTES + this.table.byteLength + this.termPages.bytes
+  }
 
   /** −1: no entry has that id. */
   slotOf(id: number): number {

@@ -35,6 +35,10 @@ export class WordLists {
     return term
   }
 
+  get bytesInUse(): number {
+    return this.terms.bytesInUse + this.order.bytesInUse + this.lists.bytesInUse(this.terms.count)
+  }
+
   countOf(term: number): number {
     return this.lists.counts[term] as number
   }
@@ -48,6 +52,11 @@ export class SearchIndex {
   readonly entries = new Entries()
   readonly words = new WordLists()
   readonly codes = new WordLists()
+
+  /** Of memory in use. */
+  get bytesInUse(): number {
+    return this.entries.bytesInUse + this.words.bytesInUse + this.codes.bytesInUse
+  }
 
   of(kind: Kind): WordLists {
     return kind === KIND.WORDS ? this.words : this.codes

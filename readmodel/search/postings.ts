@@ -60,6 +60,11 @@ export class PostingLists {
   heads = new Uint32Array(8_192)
   counts = new Uint32Array(8_192)
 
+  /** Of so many terms: heads, counts, and the blocks. */
+  bytesInUse(terms: number): number {
+    return terms * 8 + this.pages.bytes
+  }
+
   /** Slots of one list come in ascending order. */
   add(term: number, slot: number, impact: number): void {
     assert(slot < SLOTS_MAX && impact >= 1 && impact <= IMPACT_MAX, 'a posting does not fit its 32 bits')

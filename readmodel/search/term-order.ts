@@ -39,6 +39,12 @@ export class TermOrder {
     this.recentCount = 0
   }
 
+  get bytesInUse(): number {
+    let words = RECENT_MAX + (this.merge?.target.length ?? 0)
+    for (const run of this.runs) words += run.length
+    return words * 4
+  }
+
   get isUntidy(): boolean {
     return this.merge !== null || this.pairAt() >= 0
   }

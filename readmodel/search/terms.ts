@@ -12,6 +12,9 @@
 import { withRoom } from './grow.ts'
 import { WORD_LENGTH_MAX } from './words.ts'
 
+/** Where it starts, and its hash. */
+const TERM_BYTES = 8
+
 const encoder = new TextEncoder()
 /** UTF-8 takes at most three bytes for a unit of UTF-16. */
 const scratch = new Uint8Array(WORD_LENGTH_MAX * 3)
@@ -22,6 +25,11 @@ export class Terms {
   private starts = new Uint32Array(8_192)
   private hashes = new Uint32Array(8_192)
   private table = new Uint32Array(16_384)
+
+  /** What is in use: columns double, and what is not written yet takes no memory. */
+  get bytesInUse(): number {
+    return (this.starts[this.count] as number) + this.count * TERM_BYTES + this.table.byteLength
+  }
 
   /** -1: no entry has that word. */
   find(word: string): number {

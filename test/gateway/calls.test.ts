@@ -48,6 +48,7 @@ const oneOfEach: ReadModel = {
 /** A search that finds one. */
 const oneFound: SearchPort = {
   search: async () => ({ items: [{ kind: 'coupon', text: couponText(0, coupon()) }], next: null, lagMs: 12 }),
+  indexBytes: () => 0,
 }
 
 /** A feed of one. */

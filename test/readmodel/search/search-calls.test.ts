@@ -53,6 +53,10 @@ class FakeSearch implements SearchPort {
     if (this.answer instanceof Error) throw this.answer
     return this.answer
   }
+
+  indexBytes(): number {
+    return 4_711
+  }
 }
 
 let test: TestGateway
@@ -209,4 +213,9 @@ describe('the answer', () => {
     expect(text).not.toContain('secret')
     expect(JSON.stringify(test.log)).toContain('a secret of the inside')
   })
+})
+
+it('what the index takes is shown to Prometheus', async () => {
+  const { text } = await send(test.gateway.port, { path: '/metrics' })
+  expect(text).toMatch(/^tearoff_search_index_bytes 4711$/m)
 })

@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest'
 import type { SearchSort } from '../../../gateway/search-port.ts'
 import type { SearchEntry } from '../../../readmodel/search/entries.ts'
+import { SearchIndex } from '../../../readmodel/search/index.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
 import { described, entry, NOW_MS, TestIndex } from './support.ts'
 
@@ -268,4 +269,26 @@ describe('against going through all entries', () => {
     }
     expect(found).toBeGreaterThan(10_000)
   })
+})
+
+/** Of all arrays of numbers that can be reached from it. */
+function bytesOfArrays(from: object, seen = new Set<object>()): number {
+  if (seen.has(from)) return 0
+  seen.add(from)
+  if (ArrayBuffer.isView(from)) return from.byteLength
+  let bytes = 0
+  for (const value of Object.values(from) as unknown[]) {
+    if (typeof value === 'object' && value !== null) bytes += bytesOfArrays(value, seen)
+  }
+  return bytes
+}
+
+test('the bytes that an index says it has are those that it has', () => {
+  const index = new SearchIndex()
+  for (let id = 1; id <= 50_000; id++) index.put(entry(id, { code: `CODE-${id}`, description: `summer offer ${id}` }))
+  while (index.isUntidy) index.tidy()
+  const allocated = bytesOfArrays(index)
+  // Columns that have just doubled are half in use.
+  expect(index.bytesInUse).toBeGreaterThan(allocated / 2)
+  expect(index.bytesInUse).toBeLessThan(allocated)
 })
