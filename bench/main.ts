@@ -27,13 +27,14 @@ import { runHeld } from './workloads/held.ts'
 import { runImport } from './workloads/imports.ts'
 import { runMemory } from './workloads/memory.ts'
 import { runReadModel } from './workloads/read-model.ts'
+import { runReady } from './workloads/ready.ts'
 import { runRecovery } from './workloads/recovery.ts'
 import { runSearch } from './workloads/search.ts'
 import { runSpread } from './workloads/spread.ts'
 import { runStacked } from './workloads/stacked.ts'
 
 /** What runs when nothing is named: all but those that take minutes each. */
-const LONG: readonly WorkloadName[] = ['held', 'read-model', 'search', 'claims', 'import', 'memory']
+const LONG: readonly WorkloadName[] = ['held', 'read-model', 'search', 'claims', 'import', 'memory', 'ready']
 const USUAL: readonly WorkloadName[] = WORKLOADS.filter((name) => !LONG.includes(name))
 
 interface Options {
@@ -56,6 +57,7 @@ const RUN: Record<WorkloadName, (context: BenchContext, size: BenchSize) => Prom
   columns: async (context, size) => await runColumnsWorkload(context, size.columns),
   spread: async (context, size) => await runSpread(context, size.spread),
   recovery: async (context, size) => await runRecovery(context, size.recovery),
+  ready: async (context, size) => await runReady(context, size.ready),
   stacked: async (context, size) => await runStacked(context, size.stacked),
   'read-model': async (context, size) => await runReadModel(context, size.readModel),
   search: async (context, size) => await runSearch(context, size.search),

@@ -138,6 +138,19 @@ export interface MemorySize {
   readonly sampleEveryMs: number
 }
 
+export interface ReadySize {
+  readonly codes: number
+  /** Users of whom each claims one of the codes and redeems it, before the snapshots. */
+  readonly claims: number
+  readonly connections: number
+  readonly messagesPerFrame: number
+  /** Redemptions by columns before the only snapshots that are awaited, as many as make them due, and behind them. */
+  readonly rowsBefore: number
+  readonly rowsBehind: number
+  readonly rowsPerFrame: number
+  readonly framesInFlight: number
+}
+
 export interface PeersSize {
   readonly connections: readonly number[]
   readonly rounds: number
@@ -159,6 +172,7 @@ export interface BenchSize {
   readonly held: HeldSize
   readonly codes: CodesSize
   readonly memory: MemorySize
+  readonly ready: ReadySize
   /** A bench of its own, `npm run bench:peers`. */
   readonly peers: PeersSize
   /** Appends of the raw disk measurement. */
@@ -221,6 +235,17 @@ export const FULL: BenchSize = {
     framesInFlight: FRAMES_IN_FLIGHT,
     rowsPerRun: 5_000_000,
     sampleEveryMs: 1_000,
+  },
+  ready: {
+    codes: 10_000_000,
+    claims: 200_000,
+    connections: 2,
+    messagesPerFrame: 64,
+    // The product's own number of events that make snapshots due, and four times as many behind them.
+    rowsBefore: 1_000_000,
+    rowsBehind: 4_000_000,
+    rowsPerFrame: ROWS_PER_FRAME,
+    framesInFlight: FRAMES_IN_FLIGHT,
   },
   search: {
     coupons: 1_000_000,
@@ -293,6 +318,16 @@ export const SMALL: BenchSize = {
     rowsPerRun: 8_192,
     sampleEveryMs: 50,
   },
+  ready: {
+    codes: 8_000,
+    claims: 200,
+    connections: 2,
+    messagesPerFrame: 8,
+    rowsBefore: 8_192,
+    rowsBehind: 4_096,
+    rowsPerFrame: 256,
+    framesInFlight: 4,
+  },
   search: {
     coupons: 500,
     createConnections: 8,
@@ -353,11 +388,11 @@ export function withMinutes(size: BenchSize, minutes: number): BenchSize {
   return { ...size, held: { ...size.held, seconds: minutes * 60 } }
 }
 
-/** Codes of one job of the memory run, as many as the contract allows. */
+/** Codes of one job of the memory and ready runs, as many as the contract allows. */
 export const CODES_PER_JOB = 5_000_000
 
-/** Longer than any run of columns there. */
-export const MEMORY_RUN_SECONDS_MAX = 100
+/** Longer than any run of columns on one shard. */
+export const COLUMNS_RUN_SECONDS_MAX = 100
 
 /** Every child process that is given no other limit ends after this, whatever it is doing. */
 export const CHILD_TIME_LIMIT_MS = 120_000

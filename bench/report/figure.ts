@@ -12,6 +12,7 @@ export const WORKLOADS = [
   'columns',
   'spread',
   'recovery',
+  'ready',
   'read-model',
   'search',
   'claims',
@@ -70,6 +71,11 @@ export function meets(figure: Figure): boolean {
 /** The check that two numbers are the same. */
 export function checkEqual(name: string, expected: number, seen: number): Check {
   return { name, expected: String(expected), seen: String(seen), holds: expected === seen }
+}
+
+/** The check that a number is no lower than another. */
+export function checkAtLeast(name: string, lowest: number, seen: number): Check {
+  return { name, expected: `at least ${lowest}`, seen: String(seen), holds: seen >= lowest }
 }
 
 /** The check that a number lies between two others, both included. */

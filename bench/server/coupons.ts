@@ -17,7 +17,7 @@ const DIGITS = 'ABCDEFGHJKLMNPQRSTUVWXYZ23456789'
 const AT_ONCE = 32
 
 /** Whether a coupon counts its users: one use each, or as many as they like. */
-export type PerUser = 'once' | 'any'
+export type PerUser = 'once' | 'unlimited'
 
 /** Creates a coupon of 10 % for everybody. Returns the shard that owns it. */
 export async function createCoupon(baseUrl: string, code: string, perUser: PerUser): Promise<number> {

@@ -3,6 +3,9 @@
 // Some of what a workload has to prove happens inside the server and is told there only: that snapshots were made, and
 // when. Warnings are counted by message and shown with the figures, because a run with warnings is not a quiet run.
 
+/** What the server says when a run of snapshots is over. */
+export const SNAPSHOTS_MADE = 'snapshots made'
+
 /** Lines that are kept; a server that says more is told by its last words. */
 const LINES_MAX = 10_000
 

@@ -13,14 +13,23 @@ import { measureDiskSync } from '../load/disk-sync.ts'
 import { latencyLine, type LatencySummary } from '../load/latency.ts'
 import type { OpenLoopInput, OpenLoopResult } from '../load/open-loop.ts'
 import { ENTRIES } from '../project.ts'
-import { atLeast, atMost, type Check, checkEqual, type Figure, median, type WorkloadReport } from '../report/figure.ts'
+import {
+  atLeast,
+  atMost,
+  type Check,
+  checkAtLeast,
+  checkEqual,
+  type Figure,
+  median,
+  type WorkloadReport,
+} from '../report/figure.ts'
 import { chartLines, type Series } from '../report/series.ts'
 import { slopeOf } from '../report/trend.ts'
 import { couponUses, createCoupon } from '../server/coupons.ts'
 import { countArchived, countSegments, snapshottedEvents } from '../server/data-directory.ts'
 import { type Footprint, FootprintSampler } from '../server/footprint.ts'
 import { callerSettings } from '../server/product.ts'
-import type { LogLine } from '../server/server-log.ts'
+import { type LogLine, SNAPSHOTS_MADE } from '../server/server-log.ts'
 import { CHILD_TIME_LIMIT_MS, type HeldSize } from '../sizes.ts'
 import type { BenchContext } from './context.ts'
 import { PRODUCT_DATA, withProduct } from './with-product.ts'
@@ -35,7 +44,6 @@ const GROWTH_TARGET_BYTES = 16
 const MEMORY_WARMUP_SHARE = 0.25
 
 const CODE = 'HELD00001'
-const SNAPSHOTS_MADE = 'snapshots made'
 const SNAPSHOT_SETTING = 'TEAROFF_SNAPSHOT_EVENTS'
 /** The product's own number of new events after which snapshots are made. */
 const SNAPSHOT_EVENTS_DEFAULT = 1_000_000
@@ -277,14 +285,10 @@ function checksOf(held: Held, size: HeldSize): Check[] {
     load.errors === 0
       ? checkEqual('uses of the coupon', load.redeemed, uses)
       : { name: 'errors', expected: 'none', seen: load.firstError, holds: false },
-    atLeastCheck('snapshots made under load', size.snapshotsMin, snapshots.length),
-    atLeastCheck('events in the newest snapshots', coveredMin, held.snapshottedEvents),
-    atLeastCheck('segments after', segmentsBefore + 1, segmentsAfter),
-    atLeastCheck('footprints', 2, footprints.length),
+    checkAtLeast('snapshots made under load', size.snapshotsMin, snapshots.length),
+    checkAtLeast('events in the newest snapshots', coveredMin, held.snapshottedEvents),
+    checkAtLeast('segments after', segmentsBefore + 1, segmentsAfter),
+    checkAtLeast('footprints', 2, footprints.length),
     checkEqual('footprints with a lag of the read model', footprints.length, lagsKnown),
   ]
-}
-
-function atLeastCheck(name: string, lowest: number, seen: number): Check {
-  return { name, expected: `at least ${lowest}`, seen: String(seen), holds: seen >= lowest }
 }

@@ -7,25 +7,25 @@
 // The product is told that the machine has 8 GB, so that its shares of memory are those of such a machine.
 
 import { setTimeout as pause } from 'node:timers/promises'
-import { runChild } from '../children.ts'
-import type { ColumnsInput, ColumnsResult } from '../load/columns.ts'
 import { ENTRIES } from '../project.ts'
 import { atMost, type Check, checkEqual, median, type WorkloadReport } from '../report/figure.ts'
-import { campaignOf, createCampaign, makeCodes } from '../server/campaigns.ts'
-import { createCouponOnShard, EXPECTED_DISCOUNT_MINOR } from '../server/coupons.ts'
 import { type Footprint, takeFootprint } from '../server/footprint.ts'
 import type { Product } from '../server/product.ts'
-import { CODES_PER_JOB, MEMORY_RUN_SECONDS_MAX, type MemorySize } from '../sizes.ts'
+import type { MemorySize } from '../sizes.ts'
 import type { BenchContext } from './context.ts'
+import {
+  campaignOnEachShard,
+  codesOfAll,
+  couponOnEachShard,
+  makeCodesOfAll,
+  redeemOnEachShard,
+  SHARDS,
+} from './every-shard.ts'
 import { withProduct } from './with-product.ts'
 
 const BYTES_A_CODE_TARGET = 40
 const MIB = 1_048_576
 const ALL_TARGET_MIB = 8_192
-/** Shards of a deployment unless it says otherwise. */
-const SHARDS = 16
-/** A draw of one shard of sixteen fails so often once in a million million. */
-const DRAWS_MAX = 450
 const SAMPLES = 7
 /** Rounds over all shards in which users come, at least; and how often it is said how far they are. */
 const ROUNDS = 8
@@ -42,7 +42,7 @@ export async function runMemory(context: BenchContext, size: MemorySize): Promis
       const steps: { readonly codes: number; readonly footprint: Footprint }[] = []
       let made = 0
       for (const codes of new Set([few, many, size.codes])) {
-        await fill(product.baseUrl, campaigns, codes - made)
+        await makeCodesOfAll(product.baseUrl, campaigns, codes - made)
         made = codes
         steps.push({ codes, footprint: await steadyFootprint(product, size.sampleEveryMs) })
         context.say(`${made.toLocaleString('en')} codes: ${words(steps.at(-1)?.footprint as Footprint)}`)
@@ -95,61 +95,18 @@ function usersOf({ users, rowsPerFrame }: MemorySize): number {
   return Math.floor(users / SHARDS / rowsPerFrame) * SHARDS * rowsPerFrame
 }
 
-async function campaignOnEachShard(baseUrl: string): Promise<readonly string[]> {
-  // Two letters behind the prefix are the shard.
-  const byShard = new Map<string, string>()
-  for (let draw = 0; byShard.size < SHARDS; draw++) {
-    if (draw > DRAWS_MAX) throw new Error('campaigns do not reach every shard')
-    const campaignId = await createCampaign(baseUrl, { name: `campaign ${draw}` })
-    byShard.set(campaignId.slice(4, 6), campaignId)
-  }
-  return [...byShard.values()]
-}
-
-/** Evenly over the campaigns, in jobs of a bounded size. */
-async function fill(baseUrl: string, campaigns: readonly string[], codes: number): Promise<void> {
-  let left = codes
-  for (let index = 0; left > 0; index++) {
-    const turnsLeft = Math.max(1, campaigns.length - (index % campaigns.length))
-    const count = Math.min(CODES_PER_JOB, Math.ceil(left / turnsLeft))
-    await makeCodes(baseUrl, campaigns[index % campaigns.length] as string, count)
-    left -= count
-  }
-}
-
-async function codesOfAll(baseUrl: string, campaigns: readonly string[]): Promise<number> {
-  let codes = 0
-  for (const campaignId of campaigns) codes += Number((await campaignOf(baseUrl, campaignId))['codes'])
-  return codes
-}
-
 /** How many did. All shards grow together, as they do under users who come from everywhere. */
 async function redeemByUsers(context: BenchContext, product: Product, size: MemorySize): Promise<number> {
   const perShard = usersOf(size) / SHARDS
   // Frames are whole.
   const frames = Math.max(1, Math.floor(Math.min(size.rowsPerRun, perShard / ROUNDS) / size.rowsPerFrame))
   const rowsPerRun = frames * size.rowsPerFrame
-  const codes: string[] = []
-  for (let shard = 0; shard < SHARDS; shard++) {
-    codes.push(await createCouponOnShard(product.baseUrl, `MEMORY${String.fromCharCode(65 + shard)}`, shard))
-  }
+  const codes = await couponOnEachShard(product.baseUrl, 'MEMORY')
   let redeemed = 0
   let told = 0
   for (let row = 0; row < perShard; row += rowsPerRun) {
-    for (const [shard, code] of codes.entries()) {
-      const result = await runChild<ColumnsInput, ColumnsResult>(ENTRIES.columns, {
-        port: product.port,
-        code,
-        seconds: MEMORY_RUN_SECONDS_MAX,
-        rowsPerFrame: size.rowsPerFrame,
-        rowsMax: Math.min(rowsPerRun, perShard - row),
-        framesInFlight: size.framesInFlight,
-        discountMinor: EXPECTED_DISCOUNT_MINOR,
-        firstRow: shard * perShard + row,
-      })
-      if (result.firstProblem !== '') throw new Error(`columns: ${result.firstProblem}`)
-      redeemed += result.redeemed
-    }
+    const rows = { perShard, from: row, to: Math.min(row + rowsPerRun, perShard) }
+    redeemed += await redeemOnEachShard(product.port, codes, rows, size)
     if (redeemed - told < usersOf(size) / TOLD) continue
     told = redeemed
     context.say(`${redeemed.toLocaleString('en')} users: ${words(await takeFootprint(product.pid, product.baseUrl))}`)

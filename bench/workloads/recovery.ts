@@ -16,19 +16,17 @@ import { atLeast, atMost, checkBetween, checkEqual, type WorkloadReport } from '
 import { couponUses, createCoupon, EXPECTED_DISCOUNT_MINOR, type PerUser } from '../server/coupons.ts'
 import { snapshottedEvents } from '../server/data-directory.ts'
 import { type Product, startProduct } from '../server/product.ts'
+import { SNAPSHOTS_MADE } from '../server/server-log.ts'
 import { type RecoverySize, SNAPSHOTS_TIME_LIMIT_MS } from '../sizes.ts'
 import { type BenchContext, withScratch } from './context.ts'
 
 const TARGET_EVENTS_PER_SECOND = 1_000_000
 const READY_TARGET_MS = 5_000
 
-const NAMES: Readonly<Record<PerUser, string>> = { any: 'no limit a user', once: 'one use a user' }
+const NAMES: Readonly<Record<PerUser, string>> = { unlimited: 'no limit a user', once: 'one use a user' }
 
 const COLUMNS_CODE = 'RECOVERY1'
 const SINGLE_CODE = 'RECOVERY2'
-
-/** What the server says when a run of snapshots is over. */
-const SNAPSHOTS_MADE = 'snapshots made'
 
 /** Events of a run that are no redemptions: the coupon was made, shards began. */
 const NOT_REDEMPTIONS_MAX = 64
@@ -38,16 +36,21 @@ const FILL_SECONDS_MAX = 60
 
 /** Once with a coupon that anybody may use as often as he likes, once with one use a user, which counts every user. */
 export async function runRecovery(context: BenchContext, size: RecoverySize): Promise<WorkloadReport> {
-  const any = await recoverOne(context, size, 'any')
+  const unlimited = await recoverOne(context, size, 'unlimited')
   const once = await recoverOne(context, size, 'once')
-  const anyTail = await recoverTail(context, size, 'any')
+  const unlimitedTail = await recoverTail(context, size, 'unlimited')
   const onceTail = await recoverTail(context, size, 'once')
-  const all = [any, once, anyTail, onceTail]
+  const all = [unlimited, once, unlimitedTail, onceTail]
   return {
     workload: 'recovery',
     figures: all.flatMap(({ figures }) => figures),
     checks: all.flatMap(({ checks }) => checks),
-    detail: { any: any.detail, once: once.detail, anyTail: anyTail.detail, onceTail: onceTail.detail },
+    detail: {
+      unlimited: unlimited.detail,
+      once: once.detail,
+      unlimitedTail: unlimitedTail.detail,
+      onceTail: onceTail.detail,
+    },
   }
 }
 

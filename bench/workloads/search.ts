@@ -190,7 +190,7 @@ class NewCoupons {
   async #run(): Promise<void> {
     for (let number = 0; !this.#hasEnded; number++) {
       const code = `NEW${String(number).padStart(5, '0')}`
-      await createCoupon(this.#baseUrl, code, 'any')
+      await createCoupon(this.#baseUrl, code, 'unlimited')
       try {
         this.#foundMs.push(await untilFound(this.#baseUrl, code, FOUND_LIMIT_MS))
       } catch {
