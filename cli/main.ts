@@ -38,6 +38,8 @@ function program(): Command {
     .description('An exact, fast and replayable coupon engine.')
     .version(packageVersion())
     .exitOverride()
+    // A flag belongs to the command it stands behind: `demo sale --keep` is not `demo --keep`.
+    .enablePositionalOptions()
     .showHelpAfterError('(tearoff --help shows what there is)')
   addSettingFlags(tearoff.command('serve').description('run the engine and its HTTP and WebSocket gateway')).action(
     async (flags: Record<string, string>) => await serve(settingsOf(process.env, flags)),

@@ -2,7 +2,7 @@
  * Watches a job of a server until it ends, with a bar.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { ApiClient } from './api-client.ts'
+import { type ApiClient, ApiFailed } from './api-client.ts'
 import { WorkBar } from './work-bar.ts'
 
 const LOOK_EVERY_MS = 100
@@ -20,7 +20,7 @@ export interface Job {
   readonly errors: readonly { readonly line: number; readonly code: string; readonly detail: string }[]
 }
 
-/** Settles with the job as it ended, however it did. `noun`: what is counted. */
+/** Settles with the job as it ended, however it did. `noun`: what is counted. Throws ApiFailed when nobody can be asked. */
 export async function watchJob(api: ApiClient, jobId: string, noun: string): Promise<Job> {
   const bar = new WorkBar(noun)
   try {
@@ -31,6 +31,9 @@ export async function watchJob(api: ApiClient, jobId: string, noun: string): Pro
       if (!isOpen) return job
       await pause(LOOK_EVERY_MS)
     }
+  } catch (error) {
+    if (!(error instanceof ApiFailed)) throw error
+    throw new ApiFailed(`${error.message}; ${jobId} goes on when the server runs`, { cause: error })
   } finally {
     bar.end()
   }

@@ -250,9 +250,9 @@ export class ImportHost implements Imports {
     if (!running.isOver) this.end('SUCCEEDED', null)
   }
 
+  /** What is wrong with the file as a whole is told like a row's fault, but no row has failed by it. */
   private fail(running: Running, line: number, detail: string): void {
     running.errors.push({ line, code: 'INVALID_REQUEST', detail: detail.slice(0, DETAIL_LENGTH_MAX) })
-    running.failed++
     this.report(running, running.processed).then(
       () => this.end('FAILED', detail.slice(0, DETAIL_LENGTH_MAX)),
       (error: unknown) => this.died(error),

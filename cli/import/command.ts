@@ -4,7 +4,7 @@
  *
  *     exit 0  every row landed      1  some did not, or the job failed      2  what was typed makes no sense
  */
-import { createReadStream, statSync } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
 import { extname } from 'node:path'
 import type { Command } from 'commander'
 import { addApiFlags, ApiClient, type ApiFlags } from '../api-client.ts'
@@ -38,25 +38,31 @@ export function addImportCommand(program: Command): void {
 async function importFile(api: ApiClient, file: string): Promise<Finding> {
   const type = TYPES[extname(file).toLowerCase()]
   if (type === undefined) throw new UsageFault(`${file} ends neither in .csv nor in .ndjson`)
-  const { jobId } = await api.upload('/v1/imports/coupons', type, sent(file, sizeOf(file)))
+  const { handle, size } = await opened(file)
+  const { jobId } = await api.upload('/v1/imports/coupons', type, sent(handle, size))
   const job = await watchJob(api, String(jobId), 'rows')
   const landed = job.state === 'SUCCEEDED' && job.failed === 0
   return { exitCode: landed ? EXIT.OK : EXIT.FAILED, json: job, lines: linesOf(job) }
 }
 
-function sizeOf(file: string): number {
+/** Before anything is sent, so that what is wrong with the file is not told as something wrong with the server. */
+async function opened(file: string): Promise<{ readonly handle: FileHandle; readonly size: number }> {
+  let handle: FileHandle
   try {
-    return statSync(file).size
+    handle = await open(file)
   } catch (error) {
     throw new UsageFault(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`)
   }
+  const stats = await handle.stat()
+  if (stats.isDirectory()) throw new UsageFault(`${file} cannot be read: it is a directory`)
+  return { handle, size: stats.size }
 }
 
 /** The pieces of a file; the bar shows how much of it has left. */
-async function* sent(file: string, size: number): AsyncGenerator<Uint8Array> {
+async function* sent(handle: FileHandle, size: number): AsyncGenerator<Uint8Array> {
   const bar = new WorkBar('bytes sent')
   let bytes = 0
-  for await (const piece of createReadStream(file) as AsyncIterable<Uint8Array>) {
+  for await (const piece of handle.createReadStream() as AsyncIterable<Uint8Array>) {
     yield piece
     bytes += piece.length
     bar.show(bytes, size)

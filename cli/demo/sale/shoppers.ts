@@ -40,6 +40,7 @@ const MISSED: ReadonlySet<string> = new Set([
   'DAILY_LIMIT_REACHED',
   'USER_LIMIT_REACHED',
   'COUPON_LOCKED',
+  'RESERVATION_EXPIRED',
 ])
 const AGAIN: ReadonlySet<string> = new Set(['OVERLOADED', 'SHARD_UNAVAILABLE', 'OUTCOME_UNKNOWN'])
 
