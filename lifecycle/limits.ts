@@ -1,6 +1,7 @@
 /**
  * Every bound of the watch over sales, by name. Times in milliseconds, sizes in bytes.
  */
+import type { ThreadLimits } from '../engine/thread-host.ts'
 
 /** Events that are kept; older ones are forgotten, and who asks behind one of them begins at the oldest. */
 export const EVENTS_KEPT = 262_144
@@ -17,20 +18,11 @@ export const STOCKS_CACHED = 65_536
 /** Share of a coupon's uses that is left when it is low, in millionths: of fewer than ten uses none. */
 export const LOW_STOCK_PPM = 100_000
 
-/** Pages asked for that are not answered yet; beyond, they are refused. */
-export const PAGES_WAITING_MAX = 512
-/** A page that takes longer is refused. */
-export const PAGE_MS_MAX = 10_000
-/** Events of the gateway that wait for the thread; beyond, the oldest are dropped and a line of the log says so. */
-export const TOLD_WAITING_MAX = 1_000
 /** An event that happened longer ago than this before the start gets no line in the log. */
 export const OLD_NEWS_MS = 60_000
-/** Pauses before the thread is started again after it died: the first, and how far they double. */
-export const RESTART_MS_MIN = 500
-export const RESTART_MS_MAX = 30_000
-/** A thread that lived so long has died of something new. */
-export const SETTLED_MS = 60_000
-/** How long a stop waits for the database to be closed; an open one is whole too. */
-export const STOP_MS_MAX = 2_000
-/** Heap of the thread, MiB. */
-export const HEAP_MIB_MAX = 256
+
+/**
+ * Of the thread. Pages asked for that are not answered yet are refused beyond their number; events of the gateway that wait while it
+ * does not run are dropped beyond theirs, the oldest first, and a line of the log says so.
+ */
+export const THREAD_LIMITS: ThreadLimits = { heapMib: 256, questions: 512, answerMs: 10_000, tellsKept: 1_000 }

@@ -8,6 +8,7 @@ import { CATCH_UP_SHARE, POLL_EVERY_MS } from './limits.ts'
 import type { FromWatcher, ToWatcher, WatcherSettings } from './messages.ts'
 import { Watcher } from './watcher.ts'
 import { becomeIdle } from '../engine/idle-priority.ts'
+import type { FeedQuery } from '../gateway/event-feed.ts'
 import { assert } from '../protocol/assert.ts'
 
 const port = parentPort
@@ -20,7 +21,7 @@ function tell(message: FromWatcher): void {
 becomeIdle()
 
 const { dataDir } = workerData as WatcherSettings
-const watcher = new Watcher(dataDir, (found) => tell({ type: 'found', found }))
+const watcher = new Watcher(dataDir, (found) => tell({ type: 'told', message: found }))
 let timer: NodeJS.Timeout
 
 function turn(): void {
@@ -30,9 +31,9 @@ function turn(): void {
   timer = setTimeout(turn, Math.ceil(restMs))
 }
 
-function answer(id: number, message: ToWatcher & { readonly type: 'page' }): void {
+function answer(id: number, query: FeedQuery): void {
   try {
-    tell({ type: 'page', id, page: watcher.page(message.query) })
+    tell({ type: 'answer', id, answer: watcher.page(query) })
   } catch (error) {
     tell({ type: 'failed', id, message: error instanceof Error ? (error.stack ?? error.message) : String(error) })
   }
@@ -40,12 +41,14 @@ function answer(id: number, message: ToWatcher & { readonly type: 'page' }): voi
 
 port.on('message', (message: ToWatcher) => {
   switch (message.type) {
-    case 'page':
-      answer(message.id, message)
+    case 'ask':
+      answer(message.id, message.question)
       return
-    case 'tell':
-      watcher.tell(message.event, message.atMs, message.membersJson)
+    case 'tell': {
+      const { event, atMs, membersJson } = message.message
+      watcher.tell(event, atMs, membersJson)
       return
+    }
     case 'stop':
       clearTimeout(timer)
       watcher.close()

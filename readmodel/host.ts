@@ -6,19 +6,21 @@
  *
  * The search begins when the projector has opened the database, and ends before it is closed.
  */
+import { THREAD_LIMITS } from './limits.ts'
 import type { Answer, TellSearch, ToldByProjector, ToldBySearch } from './messages.ts'
 import type { Question } from './queries.ts'
-import { ThreadHost } from './thread-host.ts'
-import type {
-  CouponFilter,
-  CouponName,
-  HistoryItem,
-  Listed,
-  PageRange,
-  Place,
-  ReadModel,
-  RedemptionFilter,
-  ReservationFilter,
+import { ThreadHost } from '../engine/thread-host.ts'
+import {
+  type CouponFilter,
+  type CouponName,
+  type HistoryItem,
+  type Listed,
+  type PageRange,
+  type Place,
+  type ReadModel,
+  ReadModelUnavailable,
+  type RedemptionFilter,
+  type ReservationFilter,
 } from '../gateway/read-model.ts'
 import type { CampaignRef } from '../protocol/coupon.ts'
 import type { SearchPage, SearchPort, SearchQuestion } from '../gateway/search-port.ts'
@@ -42,25 +44,29 @@ export class ReadModelHost implements ReadModel, SearchPort {
 
   constructor(dataDir: string, events: ReadModelEvents) {
     this.events = events
+    const shared = {
+      workerData: { dataDir },
+      limits: THREAD_LIMITS,
+      unavailable: (reason: string) => new ReadModelUnavailable(reason),
+      onDied: events.onDied,
+    }
     this.projector = new ThreadHost({
+      ...shared,
       name: 'read model',
       entry: '../readmodel/projector-thread',
-      workerData: { dataDir },
       onTold: (message) => this.hearProjector(message),
       onEnded: () => {
         this.asOfMs = 0
       },
-      onDied: events.onDied,
     })
     this.searcher = new ThreadHost({
+      ...shared,
       name: 'search',
       entry: '../readmodel/search-thread',
-      workerData: { dataDir },
       onTold: (message) => this.hearSearch(message),
       onEnded: () => {
         this.searchBytes = 0
       },
-      onDied: events.onDied,
     })
   }
 

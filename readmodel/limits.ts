@@ -1,6 +1,7 @@
 /**
  * Every bound of the read model, by name. Times in milliseconds, sizes in bytes.
  */
+import type { ThreadLimits } from '../engine/thread-host.ts'
 
 /** Of the log in one batch: about ten thousand redemptions, which take some fifty milliseconds. */
 export const BATCH_BYTES = 512 * 1_024
@@ -22,16 +23,5 @@ export const LOAD_SHARE = 0.8
 /** While the index follows: a search that comes waits for one slice at most. */
 export const FOLLOW_SHARE = 0.5
 
-/** Lists, or searches, asked for that are not answered yet; beyond, they are refused. */
-export const LISTS_WAITING_MAX = 256
-/** A list that takes longer is refused. */
-export const LIST_MS_MAX = 10_000
-/** Pauses before the thread is started again after it died: the first, and how far they double. */
-export const RESTART_MS_MIN = 500
-export const RESTART_MS_MAX = 30_000
-/** A thread that lived so long has died of something new: pauses begin anew. */
-export const SETTLED_MS = 60_000
-/** How long a stop waits for the database to be closed; an open one is whole too. */
-export const STOP_MS_MAX = 2_000
-/** Heap of the thread, MiB. */
-export const HEAP_MIB_MAX = 512
+/** Of each thread. Lists, or searches, asked for that are not answered yet; beyond, they are refused. */
+export const THREAD_LIMITS: ThreadLimits = { heapMib: 512, questions: 256, answerMs: 10_000, tellsKept: 0 }

@@ -2,23 +2,9 @@
  * What crosses between the main thread and the threads of the read model: rare, so plain messages.
  */
 import type { Found, Question } from './queries.ts'
+import type { FromThread, ToThread } from '../engine/thread-messages.ts'
 import type { Listed } from '../gateway/read-model.ts'
 import type { SearchPage, SearchQuestion } from '../gateway/search-port.ts'
-
-/** To any of them. */
-export type ToThread<Question, Tell> =
-  | { readonly type: 'ask'; readonly id: number; readonly askedAtMs: number; readonly question: Question }
-  | { readonly type: 'tell'; readonly message: Tell }
-  | { readonly type: 'stop' }
-
-export type FromThread<Answer, Told> =
-  | { readonly type: 'answer'; readonly id: number; readonly answer: Answer }
-  /** It cannot be answered now; it will be. */
-  | { readonly type: 'refused'; readonly id: number; readonly reason: string }
-  /** The question could not be answered; the fault is in this program. */
-  | { readonly type: 'failed'; readonly id: number; readonly message: string }
-  | { readonly type: 'told'; readonly message: Told }
-  | { readonly type: 'stopped' }
 
 export interface ProjectorSettings {
   readonly dataDir: string

@@ -27,6 +27,7 @@ const AREAS = [
   { name: 'engine/clock', ring: 'shell', prefixes: ['engine/clock'] },
   { name: 'engine/surroundings', ring: 'shell', prefixes: ['engine/surroundings'] },
   { name: 'engine/idle-priority', ring: 'shell', prefixes: ['engine/idle-priority'] },
+  { name: 'engine/thread', ring: 'shell', prefixes: ['engine/thread-'] },
   { name: 'persistence', ring: 'shell', prefixes: ['persistence/'] },
   { name: 'gateway', ring: 'shell', prefixes: ['gateway/'] },
   { name: 'cli', ring: 'edge', prefixes: ['cli/'] },

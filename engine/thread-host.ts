@@ -1,23 +1,34 @@
 /**
- * A thread that answers questions, as the main thread sees it: started, asked, and started again when it dies.
+ * A thread that answers questions, as the main thread sees it: started, asked, told, and started again when it dies.
+ *
+ *     ask ──▶ answer | refused | failed      told ──▶ onTold       tell: while it does not run, kept where that is asked for
  *
  * Nothing of it may touch a checkout: questions are bounded in number and in time, a dead thread refuses them and takes nothing
  * else with it. Pauses between starts double, so that a defect that comes at once costs little.
  */
 import { Worker } from 'node:worker_threads'
-import {
-  HEAP_MIB_MAX,
-  LIST_MS_MAX,
-  LISTS_WAITING_MAX,
-  RESTART_MS_MAX,
-  RESTART_MS_MIN,
-  SETTLED_MS,
-  STOP_MS_MAX,
-} from './limits.ts'
-import type { FromThread, ToThread } from './messages.ts'
-import { BACKGROUND_NEW_SPACE_MIB } from '../engine/idle-priority.ts'
-import { workerEntry } from '../engine/worker-entry.ts'
-import { ReadModelUnavailable } from '../gateway/read-model.ts'
+import { BACKGROUND_NEW_SPACE_MIB } from './idle-priority.ts'
+import type { FromThread, ToThread } from './thread-messages.ts'
+import { workerEntry } from './worker-entry.ts'
+
+/** Pauses before the thread is started again after it died, milliseconds: the first, and how far they double. */
+const RESTART_MS_MIN = 500
+const RESTART_MS_MAX = 30_000
+/** A thread that lived so long has died of something new: pauses begin anew. */
+const SETTLED_MS = 60_000
+/** How long a stop waits for the thread to close what it has open; what is open is whole too. */
+const STOP_MS_MAX = 2_000
+
+export interface ThreadLimits {
+  /** Heap of the thread, MiB. */
+  readonly heapMib: number
+  /** Questions that are not answered yet; beyond, they are refused. */
+  readonly questions: number
+  /** A question that takes longer, milliseconds, is refused. */
+  readonly answerMs: number
+  /** What it is told while it does not run and hears when it does; beyond, the older half is dropped. 0: nothing is kept. */
+  readonly tellsKept: number
+}
 
 export interface ThreadOptions<Told> {
   /** As people call it. */
@@ -25,10 +36,15 @@ export interface ThreadOptions<Told> {
   /** A path from `engine/`, see `worker-entry.ts`. */
   readonly entry: string
   readonly workerData: object
+  readonly limits: ThreadLimits
+  /** The error of a question that cannot be answered now. */
+  readonly unavailable: (reason: string) => Error
   /** What it says beside answers. */
   readonly onTold: (message: Told) => void
   /** It has ended, whyever. */
-  readonly onEnded: () => void
+  readonly onEnded?: () => void
+  /** So much of what it was told is lost, because it did not run. */
+  readonly onDropped?: (tells: number) => void
   /** It died, and is started again after so long. */
   readonly onDied: (error: unknown, restartMs: number) => void
 }
@@ -42,6 +58,7 @@ interface Waiting<Answer> {
 export class ThreadHost<Question, Answer, Tell, Told> {
   private readonly options: ThreadOptions<Told>
   private readonly waiting = new Map<number, Waiting<Answer>>()
+  private untold: Tell[] = []
   private worker: Worker | null = null
   private restart: NodeJS.Timeout | null = null
   private restartMs = RESTART_MS_MIN
@@ -56,12 +73,12 @@ export class ThreadHost<Question, Answer, Tell, Told> {
   start(): void {
     if (this.hasStopped) return
     const startedMs = performance.now()
-    const { name, entry, workerData, onEnded } = this.options
+    const { name, entry, workerData, limits } = this.options
     const worker = new Worker(workerEntry(entry), {
       workerData,
       name,
       resourceLimits: {
-        maxOldGenerationSizeMb: HEAP_MIB_MAX,
+        maxOldGenerationSizeMb: limits.heapMib,
         maxYoungGenerationSizeMb: BACKGROUND_NEW_SPACE_MIB,
       },
     })
@@ -73,11 +90,12 @@ export class ThreadHost<Question, Answer, Tell, Told> {
     })
     worker.on('exit', (code) => {
       this.worker = null
-      onEnded()
+      this.options.onEnded?.()
       this.refuseAll()
       this.whenStopped?.()
       if (!this.hasStopped) this.startAgain(cause ?? new Error(`it ended with exit code ${code}`), startedMs)
     })
+    for (const message of this.untold.splice(0)) this.tell(message)
   }
 
   /** Settles when it has closed what it has open, or after a while: that is whole too. */
@@ -96,24 +114,33 @@ export class ThreadHost<Question, Answer, Tell, Told> {
     clearTimeout(timer)
   }
 
-  /** Throws ReadModelUnavailable when it cannot answer now. */
+  /** Throws the error of `unavailable` when it cannot answer now. */
   async ask(question: Question): Promise<Answer> {
-    const { name } = this.options
-    if (this.worker === null || this.hasStopped) throw new ReadModelUnavailable(`the ${name} does not run`)
-    if (this.waiting.size >= LISTS_WAITING_MAX) throw new ReadModelUnavailable('too many questions are waiting')
+    const { name, limits, unavailable } = this.options
+    if (this.worker === null || this.hasStopped) throw unavailable(`the ${name} does not run`)
+    if (this.waiting.size >= limits.questions) throw unavailable('too many questions are waiting')
     const id = this.nextId++
     return await new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.waiting.delete(id)
-        reject(new ReadModelUnavailable('the answer took too long'))
-      }, LIST_MS_MAX)
+        reject(unavailable('the answer took too long'))
+      }, limits.answerMs)
       this.waiting.set(id, { resolve, reject, timer })
       this.post({ type: 'ask', id, askedAtMs: Date.now(), question })
     })
   }
 
   tell(message: Tell): void {
-    this.post({ type: 'tell', message })
+    if (this.worker === null) this.keep(message)
+    else this.post({ type: 'tell', message })
+  }
+
+  private keep(message: Tell): void {
+    const { limits, onDropped } = this.options
+    if (limits.tellsKept === 0) return
+    this.untold.push(message)
+    if (this.untold.length <= limits.tellsKept) return
+    onDropped?.(this.untold.splice(0, limits.tellsKept / 2).length)
   }
 
   private hear(message: FromThread<Answer, Told>): void {
@@ -122,7 +149,7 @@ export class ThreadHost<Question, Answer, Tell, Told> {
         this.settle(message.id)?.resolve(message.answer)
         return
       case 'refused':
-        this.settle(message.id)?.reject(new ReadModelUnavailable(message.reason))
+        this.settle(message.id)?.reject(this.options.unavailable(message.reason))
         return
       case 'failed':
         this.settle(message.id)?.reject(new Error(`the ${this.options.name} failed at a question: ${message.message}`))
@@ -144,9 +171,8 @@ export class ThreadHost<Question, Answer, Tell, Told> {
   }
 
   private refuseAll(): void {
-    for (const id of this.waiting.keys()) {
-      this.settle(id)?.reject(new ReadModelUnavailable(`the ${this.options.name} has ended`))
-    }
+    const { name, unavailable } = this.options
+    for (const id of this.waiting.keys()) this.settle(id)?.reject(unavailable(`the ${name} has ended`))
   }
 
   private startAgain(cause: unknown, startedMs: number): void {
