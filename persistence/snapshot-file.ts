@@ -15,7 +15,7 @@
  *    32  deployment  32 bytes  SHA-256 over the secret    The last chunk has the name "end" and no bytes: a file without
  *    64  hash        32 bytes  of the last entry          it was cut off.
  *    96  seq u64 · timeMs f64 · madeAtMs f64              What the bytes of a section mean is the business of whoever
- *   120  lane · segment · record · offset  u32 each       dumps into it (engine/shard/snapshot-state.ts).
+ *   120  lane · segment · record · offset  u32 each       dumps into it (engine/shard/snapshot-sections.ts).
  *   136  zeros                                            Little endian, no padding.
  *
  * A draft is written beside its place, flushed, renamed, and the directory flushed. What must never happen here: that a

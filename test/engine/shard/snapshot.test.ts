@@ -18,13 +18,12 @@ import { SegmentReader } from '../../../persistence/segment-reader.ts'
 import { listSnapshots, type SnapshotFile } from '../../../persistence/snapshot-file.ts'
 import { apply } from '../../../engine/domain/apply.ts'
 import type { ShardState } from '../../../engine/domain/state.ts'
+import { COVERED_FIELDS, TRANSIENT_FIELDS } from '../../../engine/shard/snapshot-sections.ts'
 import {
-  COVERED_FIELDS,
   differenceFrom,
   dumpState,
   emptyState,
   readSnapshot,
-  TRANSIENT_FIELDS,
   writeSnapshot,
 } from '../../../engine/shard/snapshot-state.ts'
 import { deployment, errorOf, overwrite, seededRandom, temporaryDirectory } from '../../persistence/support.ts'
