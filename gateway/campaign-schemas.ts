@@ -1,5 +1,5 @@
 /**
- * Schemas of campaigns and claims, as the OpenAPI document serves them (see `schemas.ts`).
+ * Schemas of campaigns and claims, as the OpenAPI document serves them (see `schema-parts.ts`).
  */
 import Type from 'typebox'
 import {
@@ -10,24 +10,21 @@ import {
   TIMEZONE_LENGTH_MAX,
 } from './limits.ts'
 import { OFFER_TYPES } from './coupon-json.ts'
+import { Coupon, DailyLimit, DailyLimitPatch, offerWritable } from './coupon-schemas.ts'
 import {
   Amount,
   closed,
   Count,
-  Coupon,
   Currency,
-  DailyLimit,
-  DailyLimitPatch,
   eachOptional,
   Id,
   Name,
-  offerWritable,
   oneOf,
   pageOf,
   Pseudonym,
   Tally,
   Time,
-} from './schemas.ts'
+} from './schema-parts.ts'
 import { CAMPAIGN_STATUSES } from '../protocol/outcomes.ts'
 
 const OfferBody = closed({ type: oneOf(OFFER_TYPES), ...eachOptional(offerWritable, false) })

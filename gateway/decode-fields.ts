@@ -91,7 +91,7 @@ export function currencyAt(value: unknown, pointer: string): string {
   return value
 }
 
-/** Form only; `schemas.ts` serves the same. Leap seconds have no number of their own in this program's time. */
+/** Form only; `schema-parts.ts` serves the same. Leap seconds have no number of their own in this program's time. */
 const TIME_FORM = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?(?:Z|[+-]00:00)$/
 
 /** RFC 3339 in UTC as milliseconds; digits beyond milliseconds are cut off. From 1970 to 9999. */

@@ -2,7 +2,7 @@
  * Every bound of the gateway, by name, and what happens at it. A bound that stands nowhere else is decided here.
  *
  * Lengths of text are counted in code points, as JSON Schema counts them, sizes in bytes, times in milliseconds unless
- * the name says otherwise. The served OpenAPI document is made from the same constants (see `schemas.ts`).
+ * the name says otherwise. The served OpenAPI document is made from the same constants (see `schema-parts.ts`).
  */
 
 /** A longer body is PAYLOAD_TOO_LARGE. */

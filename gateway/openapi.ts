@@ -11,42 +11,37 @@ import type { OperationName } from './operation-table.ts'
 import { OPERATIONS } from './operation-table.ts'
 import { isCheckoutCall, type Route, ROUTES } from './routes.ts'
 import {
-  CodesBody,
-  CodesFile,
-  Coupon,
-  CouponList,
-  CreateCouponBody,
-  EventList,
-  ExpireCouponBody,
-  ExtendCouponBody,
   ExtendReservationBody,
-  GenerateBody,
-  Generated,
-  HistoryList,
-  ImportFile,
-  Job,
-  JobBegun,
-  LIST_QUERIES,
-  Live,
   Lock,
   LockBody,
-  PatchCouponBody,
-  pageQuery,
-  ProblemBody,
-  Ready,
   RedeemBody,
   RedeemCouponBody,
   RedeemReservationBody,
   Redemption,
-  RedemptionList,
   Reservation,
-  ReservationList,
   ReserveBody,
   ReverseBody,
   Success,
   ValidateBody,
   Validation,
-} from './schemas.ts'
+} from './checkout-schemas.ts'
+import {
+  CodesBody,
+  CodesFile,
+  Coupon,
+  CreateCouponBody,
+  ExpireCouponBody,
+  ExtendCouponBody,
+  GenerateBody,
+  Generated,
+  ImportFile,
+  Job,
+  JobBegun,
+  PatchCouponBody,
+} from './coupon-schemas.ts'
+import { CouponList, EventList, HistoryList, LIST_QUERIES, RedemptionList, ReservationList } from './list-schemas.ts'
+import { Live, ProblemBody, Ready } from './problem-schemas.ts'
+import { pageQuery } from './schema-parts.ts'
 import { SearchList, searchQuery } from './search-schemas.ts'
 
 interface Contract {

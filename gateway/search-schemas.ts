@@ -1,11 +1,12 @@
 /**
- * Schemas of a search, as the OpenAPI document serves them (see `schemas.ts`).
+ * Schemas of a search, as the OpenAPI document serves them (see `schema-parts.ts`).
  */
 import Type, { type TSchema } from 'typebox'
 import { Campaign } from './campaign-schemas.ts'
 import { OFFER_TYPES } from './coupon-json.ts'
 import { SEARCH_TERM_LENGTH_MAX } from './limits.ts'
-import { Coupon, Name, oneOf, pageOf, pageQuery } from './schemas.ts'
+import { Coupon } from './coupon-schemas.ts'
+import { Name, oneOf, pageOf, pageQuery } from './schema-parts.ts'
 import { SEARCH_SORTS } from './search-port.ts'
 import { COUPON_STATUSES } from '../protocol/outcomes.ts'
 

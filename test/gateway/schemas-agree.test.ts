@@ -21,8 +21,6 @@ import {
 import { decodeExtend } from '../../gateway/decode-coupon.ts'
 import { BadField } from '../../gateway/decode-fields.ts'
 import {
-  CreateCouponBody,
-  ExtendCouponBody,
   LockBody,
   RedeemBody,
   RedeemCouponBody,
@@ -30,7 +28,8 @@ import {
   ReserveBody,
   ReverseBody,
   ValidateBody,
-} from '../../gateway/schemas.ts'
+} from '../../gateway/checkout-schemas.ts'
+import { CreateCouponBody, ExtendCouponBody } from '../../gateway/coupon-schemas.ts'
 
 const ajv = new Ajv2020({ strict: false })
 addFormats.default(ajv)
