@@ -58,11 +58,13 @@ export function* questionsFor(count: ShardCount, slice: Slice): Generator<Counte
   }
   yield* rowQuestions(count, BULK_ORDINALS, () => BULK_ORDINALS + count.batches.size, slice)
   for (const seqs of pagesOf([...count.batches.jobs])) yield { ask: 'jobs', seqs }
-  const counted = [...count.users].flatMap(([ordinal, ofOne]) => [...ofOne.keys()].map((user) => ({ ordinal, user })))
+  const counted = [...count.users.under].flatMap(([ordinal, ofOne]) =>
+    [...ofOne.keys()].map((user) => ({ ordinal, user })),
+  )
   for (const page of pagesOf(counted)) {
     yield { ask: 'users', ordinals: page.map(({ ordinal }) => ordinal), users: page.map(({ user }) => user) }
   }
-  for (const page of pagesOf([...count.days.values()])) {
+  for (const page of pagesOf([...count.users.days.values()])) {
     const limits = page.map(({ limit }) => limit)
     const dayStartsMs = page.map(({ dayStartMs }) => dayStartMs)
     yield { ask: 'days', limits, dayStartsMs, users: page.map(({ user }) => user) }
@@ -137,7 +139,7 @@ function found(
         of('campaigns', null, count.campaigns.length, seen(0, 1)),
         of('bulkCodes', null, count.batches.size, seen(0, 2)),
       ]
-      if (slice.isWhole) sizes.push(of('userCounters', null, count.userCount + count.leftBehind, seen(0, 3)))
+      if (slice.isWhole) sizes.push(of('userCounters', null, count.users.size + count.users.leftBehind, seen(0, 3)))
       return sizes
     }
     case 'rows':
@@ -171,7 +173,7 @@ function found(
         const ordinal = question.ordinals[i] as number
         // A limit that was taken away meanwhile leaves its counters behind.
         if (!count.hasUserLimit(ordinal)) return []
-        const counted = count.users.get(ordinal)?.get(user)
+        const counted = count.users.under.get(ordinal)?.get(user)
         return [
           { ...of('usesOfUser', ordinal, counted?.uses ?? 0, seen(0, i)), user },
           { ...of('heldOfUser', ordinal, counted?.held ?? 0, seen(1, i)), user },
@@ -180,7 +182,7 @@ function found(
     case 'days':
       return question.users.flatMap((user, i) => {
         const limit = question.limits[i] as number
-        const day = count.days.get(`${limit} ${question.dayStartsMs[i]} ${user}`)
+        const day = count.users.days.get(`${limit} ${question.dayStartsMs[i]} ${user}`)
         if (day === undefined || day.dayEndMs < nowMs) return []
         return [{ ...of('takenInDay', limit, day.count, seen(0, i)), user }]
       })

@@ -5,12 +5,12 @@
  *
  *     holds      who made it (reservation, or transaction over several shards) → coupons, user, money of budgets
  *     rows       uses and reserved of coupons, campaigns and codes
- *     users      where there is a limit per user: uses, held             days   what a user has taken of a local day
+ *     users      where there is a limit per user: uses, held; and what a user has taken of a local day (`reconcile-users.ts`)
  *     campaigns  discounts given and held, codes made, codes that may be claimed
  *
  * Shares with the engine the form of events and nothing else. What must never happen here: a look at the state.
  */
-import { Bytes, textOf } from '../../protocol/bytes.ts'
+import { Bytes } from '../../protocol/bytes.ts'
 import {
   type BranchPrepared,
   type CouponChanged,
@@ -25,34 +25,14 @@ import {
 import { BULK_ORDINALS, campaignIndex, campaignOrdinal, isBulk, isCampaign } from '../../protocol/ordinals.ts'
 import { Batches, type ChangedCode } from './reconcile-batches.ts'
 import { CampaignLinks, CountedRows } from './reconcile-rows.ts'
-import { Slice, userHash } from './reconcile-slice.ts'
-
-export interface UserCount {
-  uses: number
-  held: number
-  readonly hash: number
-}
+import { Slice } from './reconcile-slice.ts'
+import { CountedUsers, type Who, whoOf } from './reconcile-users.ts'
 
 export interface CampaignCount {
   discountTotal: number
   discountHeld: number
   /** Codes made for it here. */
   codes: number
-}
-
-export interface DayCount {
-  readonly user: string
-  readonly limit: number
-  readonly dayStartMs: number
-  readonly dayEndMs: number
-  readonly hash: number
-  count: number
-}
-
-/** A user, read from the bytes of an event. */
-interface Who {
-  readonly name: string
-  readonly hash: number
 }
 
 interface Hold {
@@ -88,16 +68,11 @@ export class ShardCount {
   readonly rows = new CountedRows()
   readonly batches: Batches
   readonly campaigns: CampaignCount[] = []
-  /** By ordinal, of limits per user. */
-  readonly users = new Map<number, Map<string, UserCount>>()
-  readonly days = new Map<string, DayCount>()
+  readonly users: CountedUsers
   /** The last event booked. */
   seq = 0
   timeMs = 0
   couponCount = 0
-  userCount = 0
-  /** Counters of users under limits that were taken away: the tables keep them, nobody reads them. */
-  leftBehind = 0
   private readonly slice: Slice
   private readonly links = new CampaignLinks()
   private readonly holds = new Map<string, Hold>()
@@ -112,6 +87,7 @@ export class ShardCount {
     this.shard = shard
     this.slice = slice
     this.batches = new Batches(shard)
+    this.users = new CountedUsers(slice)
   }
 
   /** Things that hold capacity: reservations and undecided transactions. */
@@ -138,20 +114,8 @@ export class ShardCount {
 
   /** Forgets what is not in the slice any more, which became narrower. */
   keepSlice(): void {
-    const { slice, rows, users, days } = this
-    rows.keep(slice, this.shard)
-    for (const [ordinal, ofOne] of users) {
-      for (const [user, { hash }] of ofOne) {
-        if (!slice.hasRow(this.shard, ordinal) || !slice.hasUser(hash)) this.dropUser(ofOne, user)
-      }
-      if (ofOne.size === 0) users.delete(ordinal)
-    }
-    for (const [key, { hash }] of days) if (!slice.hasUser(hash)) days.delete(key)
-  }
-
-  /** Forgets days that ended before. */
-  forgetDays(endedBeforeMs: number): void {
-    for (const [key, { dayEndMs }] of this.days) if (dayEndMs < endedBeforeMs) this.days.delete(key)
+    this.rows.keep(this.slice, this.shard)
+    this.users.keepSlice(this.shard)
   }
 
   /** Throws RangeError for an event about something that was never made. */
@@ -235,7 +199,7 @@ export class ShardCount {
         return
       }
       case EVENT.DAY_COUNTED:
-        this.day(whoOf(event.user), event, event.count)
+        this.users.countDay(whoOf(event.user), event, event.count)
         return
       default:
     }
@@ -252,9 +216,7 @@ export class ShardCount {
     const before = this.limitedFrom(ordinal)
     if (maxUsesPerUser === null) {
       if (before === null) return
-      this.leftBehind += this.users.get(ordinal)?.size ?? 0
-      this.userCount -= this.users.get(ordinal)?.size ?? 0
-      this.users.delete(ordinal)
+      this.users.leaveBehind(ordinal)
       this.rows.setLimit(ordinal, null)
     } else if (before === null) this.rows.setLimit(ordinal, seq)
   }
@@ -308,7 +270,7 @@ export class ShardCount {
     this.prepared.set(txn, { holdTxn, takes, days, user: days.length > 0 ? copyOf(user) : null })
     if (takes) this.take(txn, ordinals, user, seq, amounts)
     else if (amounts.length > 0) this.reprice(holdTxn, amounts, true)
-    for (const day of days) this.day(whoOf(user), day, day.count)
+    for (const day of days) this.users.countDay(whoOf(user), day, day.count)
   }
 
   private abort(txn: string): void {
@@ -316,7 +278,8 @@ export class ShardCount {
     this.prepared.delete(txn)
     if (prepared === undefined) return
     if (prepared.takes) this.give(txn)
-    for (const day of prepared.days) if (prepared.user !== null) this.day(whoOf(prepared.user), day, -day.count)
+    for (const day of prepared.days)
+      if (prepared.user !== null) this.users.countDay(whoOf(prepared.user), day, -day.count)
   }
 
   /** The hold that a decided transaction uses up. */
@@ -352,7 +315,7 @@ export class ShardCount {
         this.rows.hold(row, 1)
         if (this.limitedFrom(row) !== null) {
           who ??= whoOf(user)
-          this.count(row, who, 0, 1)
+          this.users.count(row, who, 0, 1)
         }
         if (isCampaign(row)) this.campaign(campaignIndex(row)).discountHeld += amounts[i] ?? 0
       }
@@ -370,7 +333,7 @@ export class ShardCount {
         if (!this.slice.hasRow(this.shard, row)) continue
         this.rows.hold(row, -1)
         const from = this.limitedFrom(row)
-        if (who !== null && from !== null && takenSeq > from) this.count(row, who, 0, -1)
+        if (who !== null && from !== null && takenSeq > from) this.users.count(row, who, 0, -1)
         if (isCampaign(row)) this.campaign(campaignIndex(row)).discountHeld -= amounts[i] ?? 0
       }
     }
@@ -400,7 +363,7 @@ export class ShardCount {
         this.rows.use(row, 1)
         if (this.limitedFrom(row) !== null) {
           who ??= whoOf(user)
-          this.count(row, who, 1, 0)
+          this.users.count(row, who, 1, 0)
         }
         if (isCampaign(row)) this.campaign(campaignIndex(row)).discountTotal += amounts[i] ?? 0
       }
@@ -418,19 +381,9 @@ export class ShardCount {
         if (!event.returnUse || !this.slice.hasRow(this.shard, row)) continue
         this.rows.use(row, -1)
         const from = this.limitedFrom(row)
-        if (from !== null && takenSeq > from) this.count(row, whoOf(event.user), -1, 0)
+        if (from !== null && takenSeq > from) this.users.count(row, whoOf(event.user), -1, 0)
       }
     }
-  }
-
-  private day({ name, hash }: Who, { limit, dayStartMs, dayEndMs }: Omit<DayTake, 'count'>, more: number): void {
-    if (!this.slice.hasUser(hash)) return
-    const key = `${limit} ${dayStartMs} ${name}`
-    const known = this.days.get(key)
-    // A day that is over may be forgotten here and given back later.
-    if (known === undefined && more < 0) return
-    if (known !== undefined) known.count += more
-    else this.days.set(key, { user: name, limit, dayStartMs, dayEndMs, hash, count: more })
   }
 
   /** What counts with a coupon: itself, and its campaign where that lives here. */
@@ -441,27 +394,6 @@ export class ShardCount {
     }
     const campaign = isBulk(ordinal) ? this.batches.campaignOf(ordinal) : this.links.get(ordinal)
     return campaign < 0 ? [ordinal] : [ordinal, campaignOrdinal(campaign)]
-  }
-
-  private count(ordinal: number, { name, hash }: Who, uses: number, held: number): void {
-    if (!this.slice.hasUser(hash)) return
-    const ofOne = this.users.get(ordinal) ?? new Map<string, UserCount>()
-    if (ofOne.size === 0) this.users.set(ordinal, ofOne)
-    const known = ofOne.get(name)
-    const count = known ?? { uses: 0, held: 0, hash }
-    if (known === undefined) {
-      ofOne.set(name, count)
-      this.userCount++
-    }
-    count.uses += uses
-    count.held += held
-    if (count.uses !== 0 || count.held !== 0) return
-    this.dropUser(ofOne, name)
-    if (ofOne.size === 0) this.users.delete(ordinal)
-  }
-
-  private dropUser(ofOne: Map<string, UserCount>, user: string): void {
-    if (ofOne.delete(user)) this.userCount--
   }
 
   private campaign(index: number): CampaignCount {
@@ -484,10 +416,6 @@ export class ShardCount {
       if (!this.rows.hasPage(ordinal)) yield ordinal
     }
   }
-}
-
-function whoOf(user: Bytes): Who {
-  return { name: textOf(user), hash: userHash(user) }
 }
 
 /** The bytes of an event are its entry's, which does not stay. */

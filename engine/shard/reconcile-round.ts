@@ -175,11 +175,11 @@ export class Reconciliation {
   /** Makes the slice narrower until what is counted of it fits. */
   private bound(): void {
     const nowMs = this.run.nowMs()
-    for (const count of this.counts) count.forgetDays(Math.min(nowMs, count.timeMs))
+    for (const count of this.counts) count.users.forgetDays(Math.min(nowMs, count.timeMs))
     const total = (of: (count: ShardCount) => number): number => this.counts.reduce((sum, each) => sum + of(each), 0)
     for (;;) {
       const hasManyRows = total(({ rows }) => rows.pageCount) > this.bounds.rowPages
-      const hasManyUsers = total(({ userCount, days }) => userCount + days.size) > this.bounds.users
+      const hasManyUsers = total(({ users }) => users.size + users.days.size) > this.bounds.users
       if ((!hasManyRows && !hasManyUsers) || !this.slice.narrow(hasManyRows ? 'rows' : 'users')) return
       for (const count of this.counts) count.keepSlice()
     }
