@@ -3,7 +3,7 @@
  */
 import type { Logger } from 'pino'
 import type { CounterDifference } from '../engine/shard/reconcile-compare.ts'
-import type { EventFeed } from '../gateway/event-feed.ts'
+import type { EventFeed } from '../gateway/events/event-feed.ts'
 import { formatId } from '../protocol/ids.ts'
 import { campaignIndex, isCampaign } from '../protocol/ordinals.ts'
 

@@ -6,8 +6,8 @@
  */
 import { randomBytes } from 'node:crypto'
 import { type Command, Option } from 'commander'
-import { type Role, ROLES } from '../gateway/authenticate.ts'
-import { createKey, KEYS_RELOAD_MS, type KeyListing, listKeys, revokeKey } from '../gateway/keys.ts'
+import { type Role, ROLES } from '../gateway/access/authenticate.ts'
+import { createKey, KEYS_RELOAD_MS, type KeyListing, listKeys, revokeKey } from '../gateway/access/keys.ts'
 import { configuration } from './configuration.ts'
 import { addSettingFlags, settingsOf } from './setting-flags.ts'
 

@@ -3,7 +3,7 @@
  */
 import type { Logger } from 'pino'
 import type { GatewayOptions } from '../gateway/server.ts'
-import { attachWebSocket } from '../gateway/websocket.ts'
+import { attachWebSocket } from '../gateway/websocket/websocket.ts'
 
 export function attachSessions(logger: Logger): NonNullable<GatewayOptions['attachSessions']> {
   return (app, services) =>

@@ -5,7 +5,7 @@
  *
  * Must never happen here: text of a caught exception, a stack, or a code or user that the caller did not send itself.
  */
-import { quoted } from './json-text.ts'
+import { quoted } from './json/json-text.ts'
 import { type RefusalCode, REFUSALS } from '../protocol/refusals.ts'
 
 /** Refusals of the gateway itself; COUPON_NOT_FOUND and others of shards have their status in REFUSALS. */

@@ -5,8 +5,8 @@
  *     value 12.5 · listed true · channels web|app · dailyLimit perUser=2|scope=CAMPAIGN · an empty cell: no such field
  */
 import { createHmac } from 'node:crypto'
-import { BadField } from '../gateway/decode-fields.ts'
-import { decodeDefinition } from '../gateway/coupon-json.ts'
+import { BadField } from '../gateway/json/decode-fields.ts'
+import { decodeDefinition } from '../gateway/coupons/coupon-json.ts'
 import type { FileRow } from './read-rows.ts'
 import { DETAIL_LENGTH_MAX } from './limits.ts'
 import { CODE_ALPHABET } from '../protocol/codes.ts'

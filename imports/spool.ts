@@ -10,7 +10,7 @@ import { randomBytes } from 'node:crypto'
 import { createWriteStream, mkdirSync, readdirSync, renameSync, rmSync, statfsSync, type WriteStream } from 'node:fs'
 import { join } from 'node:path'
 import { FREE_BYTES_MIN, UPLOAD_WAITING_BYTES_MAX, UPLOADS_MAX } from './limits.ts'
-import type { Upload } from '../gateway/import-port.ts'
+import type { Upload } from '../gateway/codes/import-port.ts'
 import { syncDirectory } from '../persistence/durable-file.ts'
 import type { ImportFormat } from '../protocol/jobs.ts'
 

@@ -10,8 +10,8 @@ import {
   type FeedEventType,
   type FeedPage,
   type FeedQuery,
-} from '../gateway/event-feed.ts'
-import { timeText } from '../gateway/json-text.ts'
+} from '../gateway/events/event-feed.ts'
+import { timeText } from '../gateway/json/json-text.ts'
 import type { Database, Sql } from '../readmodel/database.ts'
 
 const ID = /^([0-9a-f]{8})-([0-9a-z]{1,10})$/

@@ -3,7 +3,7 @@
  */
 import type { Found } from './event-table.ts'
 import type { FromThread, ToThread } from '../engine/thread-messages.ts'
-import type { FeedEventType, FeedPage, FeedQuery } from '../gateway/event-feed.ts'
+import type { FeedEventType, FeedPage, FeedQuery } from '../gateway/events/event-feed.ts'
 
 export interface WatcherSettings {
   readonly dataDir: string

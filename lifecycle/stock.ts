@@ -12,8 +12,8 @@
  */
 import { Batches } from './batches.ts'
 import { LOW_STOCK_PPM, STOCKS_CACHED } from './limits.ts'
-import type { FeedEventType } from '../gateway/event-feed.ts'
-import { quoted } from '../gateway/json-text.ts'
+import type { FeedEventType } from '../gateway/events/event-feed.ts'
+import { quoted } from '../gateway/json/json-text.ts'
 import type { CampaignDefinition } from '../protocol/campaign.ts'
 import type { CouponDefinition } from '../protocol/coupon.ts'
 import { formatId } from '../protocol/ids.ts'

@@ -13,7 +13,7 @@ import {
   type FeedPage,
   type FeedQuery,
   FeedUnavailable,
-} from '../gateway/event-feed.ts'
+} from '../gateway/events/event-feed.ts'
 
 export interface WatcherEvents {
   /** For the log; new ones are in the database. */

@@ -8,7 +8,7 @@ import { CATCH_UP_SHARE, POLL_EVERY_MS } from './limits.ts'
 import type { FromWatcher, ToWatcher, WatcherSettings } from './messages.ts'
 import { Watcher } from './watcher.ts'
 import { becomeIdle } from '../engine/idle-priority.ts'
-import type { FeedQuery } from '../gateway/event-feed.ts'
+import type { FeedQuery } from '../gateway/events/event-feed.ts'
 import { assert } from '../protocol/assert.ts'
 
 const port = parentPort

@@ -3,7 +3,7 @@
  */
 import type { Database, Sql } from './database.ts'
 import { shardOf, withinShard } from './list-keys.ts'
-import type { CouponName, Listed, PageEnd, PageRange } from '../gateway/read-model.ts'
+import type { CouponName, Listed, PageEnd, PageRange } from '../gateway/lists/read-model.ts'
 import type { CampaignRef } from '../protocol/coupon.ts'
 import { campaignIndex } from '../protocol/ordinals.ts'
 import { campaignNumber } from './campaign-members.ts'

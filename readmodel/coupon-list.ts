@@ -7,7 +7,7 @@
  */
 import type { Database, Sql, SqlRow, SqlValue } from './database.ts'
 import { CouponTexts, TEXT_COLUMNS, TEXT_JOINS } from './coupon-text.ts'
-import type { CouponFilter, Listed, PageEnd, PageRange } from '../gateway/read-model.ts'
+import type { CouponFilter, Listed, PageEnd, PageRange } from '../gateway/lists/read-model.ts'
 import type { CouponStatus } from '../protocol/outcomes.ts'
 
 /** Rows that one statement looks at. */

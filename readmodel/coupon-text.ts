@@ -6,8 +6,8 @@ import { campaignOf } from './campaign-rows.ts'
 import { CAMPAIGN_TYPE, definitionOf } from './coupon-rows.ts'
 import type { Database, Sql, SqlRow } from './database.ts'
 import { shardOf, withinShard } from './list-keys.ts'
-import { statusWithin } from '../gateway/coupon-of-campaign.ts'
-import { couponText } from '../gateway/render-coupon.ts'
+import { statusWithin } from '../gateway/coupons/coupon-of-campaign.ts'
+import { couponText } from '../gateway/coupons/render-coupon.ts'
 import { type CouponOutcome, type CouponStatus, OUTCOME } from '../protocol/outcomes.ts'
 
 /** What is selected of a coupon `c`; the only question mark is the present moment. */

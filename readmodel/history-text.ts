@@ -1,10 +1,10 @@
 /**
  * Events of a coupon's life as JSON: the members of one entry of its history, facts by the names of the contract.
  */
-import { definitionJson } from '../gateway/coupon-json.ts'
-import type { HISTORY_TYPES } from '../gateway/history-types.ts'
-import { timeText } from '../gateway/json-text.ts'
-import type { CouponName } from '../gateway/read-model.ts'
+import { definitionJson } from '../gateway/coupons/coupon-json.ts'
+import type { HISTORY_TYPES } from '../gateway/lists/history-types.ts'
+import { timeText } from '../gateway/json/json-text.ts'
+import type { CouponName } from '../gateway/lists/read-model.ts'
 import { type Bytes, textOf } from '../protocol/bytes.ts'
 import { currencyName } from '../protocol/currency.ts'
 import { EVENT, type Event, type TxnId } from '../protocol/events.ts'

@@ -21,9 +21,9 @@ import {
   ReadModelUnavailable,
   type RedemptionFilter,
   type ReservationFilter,
-} from '../gateway/read-model.ts'
+} from '../gateway/lists/read-model.ts'
 import type { CampaignRef } from '../protocol/coupon.ts'
-import type { SearchPage, SearchPort, SearchQuestion } from '../gateway/search-port.ts'
+import type { SearchPage, SearchPort, SearchQuestion } from '../gateway/lists/search-port.ts'
 
 export interface ReadModelEvents {
   /** The database did not fit, was dropped, and is built anew. */

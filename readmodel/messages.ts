@@ -3,8 +3,8 @@
  */
 import type { Found, Question } from './queries.ts'
 import type { FromThread, ToThread } from '../engine/thread-messages.ts'
-import type { Listed } from '../gateway/read-model.ts'
-import type { SearchPage, SearchQuestion } from '../gateway/search-port.ts'
+import type { Listed } from '../gateway/lists/read-model.ts'
+import type { SearchPage, SearchQuestion } from '../gateway/lists/search-port.ts'
 
 export interface ProjectorSettings {
   readonly dataDir: string

@@ -22,7 +22,7 @@ import type {
   Place,
   RedemptionFilter,
   ReservationFilter,
-} from '../gateway/read-model.ts'
+} from '../gateway/lists/read-model.ts'
 import { bytesOf } from '../protocol/bytes.ts'
 import type { CampaignRef } from '../protocol/coupon.ts'
 

@@ -18,7 +18,7 @@ import { Evaluation } from './search/evaluate.ts'
 import { FeedBroken, SearchFeed } from './search/feed.ts'
 import { SearchIndex } from './search/index.ts'
 import { assert } from '../protocol/assert.ts'
-import type { SearchQuestion } from '../gateway/search-port.ts'
+import type { SearchQuestion } from '../gateway/lists/search-port.ts'
 
 const SIZE_EVERY_MS = 1_000
 

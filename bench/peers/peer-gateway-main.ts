@@ -3,7 +3,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { Router } from '../../engine/routing.ts'
-import { createLogger } from '../../gateway/log.ts'
+import { createLogger } from '../../gateway/operator/log.ts'
 import { startGateway } from '../../gateway/server.ts'
 import { answerParent } from '../children.ts'
 import { openStore, type PeerDesign } from './designs.ts'

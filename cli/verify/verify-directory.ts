@@ -9,8 +9,8 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { formatId } from '../../protocol/ids.ts'
-import { ANYBODY } from '../../gateway/authenticate.ts'
-import { OPERATIONS } from '../../gateway/operation-table.ts'
+import { ANYBODY } from '../../gateway/access/authenticate.ts'
+import { OPERATIONS } from '../../gateway/operations/operation-table.ts'
 import { type Replayed, replayDirectory } from '../replay/replay-directory.ts'
 import type { DataDirectory } from '../rebuild/data-directory.ts'
 import { Divergence } from '../rebuild/divergence.ts'

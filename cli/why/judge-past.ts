@@ -3,9 +3,9 @@
  *
  *     request ─▶ operation (decode, route) ─▶ past transport ─▶ decide at (shard, seq, time) ─▶ answer or refusal (render)
  */
-import type { AnswerSink, Answer } from '../../gateway/operations.ts'
+import type { AnswerSink, Answer } from '../../gateway/operations/operations.ts'
 import { type Problem, problemMembers } from '../../gateway/problem.ts'
-import { startOperation } from '../../gateway/start-operation.ts'
+import { startOperation } from '../../gateway/operations/start-operation.ts'
 import { Router } from '../../engine/routing.ts'
 import type { Deployment } from '../../persistence/deployment.ts'
 import { type ByteReader, ByteWriter } from '../../protocol/bytes.ts'

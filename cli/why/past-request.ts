@@ -7,11 +7,11 @@
  *
  * What comes out is the gateway's own operation with its input, so it is decoded by the code that decoded it then.
  */
-import { ANYBODY } from '../../gateway/authenticate.ts'
-import { OPERATIONS, type OperationName } from '../../gateway/operation-table.ts'
-import type { Operation, OperationInput } from '../../gateway/operations.ts'
-import { type Method, ROUTES } from '../../gateway/routes.ts'
-import { askedOperation } from '../../gateway/websocket-operations.ts'
+import { ANYBODY } from '../../gateway/access/authenticate.ts'
+import { OPERATIONS, type OperationName } from '../../gateway/operations/operation-table.ts'
+import type { Operation, OperationInput } from '../../gateway/operations/operations.ts'
+import { type Method, ROUTES } from '../../gateway/http/routes.ts'
+import { askedOperation } from '../../gateway/websocket/websocket-operations.ts'
 import { UsageFault } from '../rebuild/positions.ts'
 
 export interface PastRequest {

@@ -2,7 +2,7 @@
  * Answers of a search: what the index found, judged and shown from the rows of this moment. Uses change with every redemption and
  * are no part of the index, so a status that depends on them is judged here.
  */
-import type { SearchItem, SearchPage, SearchQuestion } from '../../gateway/search-port.ts'
+import type { SearchItem, SearchPage, SearchQuestion } from '../../gateway/lists/search-port.ts'
 import { campaignIndex, isCampaign } from '../../protocol/ordinals.ts'
 import { type CouponTexts, isBoundRow, statusOfRow } from '../coupon-text.ts'
 import { shardOf, withinShard } from '../list-keys.ts'

@@ -10,7 +10,7 @@
  * beginning of one letter), the oldest are left out: the bounds below are what keeps a search short.
  */
 import type { CouponStatus } from '../../protocol/outcomes.ts'
-import type { SearchEnd, SearchSort } from '../../gateway/search-port.ts'
+import type { SearchEnd, SearchSort } from '../../gateway/lists/search-port.ts'
 import { Best } from './best.ts'
 import { FLAG, NO_TYPE, OFFER_KINDS, type OfferKind, TYPE_SHIFT } from './entries.ts'
 import { withRoom } from './grow.ts'

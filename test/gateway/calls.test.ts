@@ -2,7 +2,7 @@
 // of the served document has to have been met.
 
 import { expect, test } from 'vitest'
-import { ROUTES } from '../../gateway/routes.ts'
+import { ROUTES } from '../../gateway/http/routes.ts'
 import { campaignCalls } from './calls/campaigns.ts'
 import { checkoutCalls } from './calls/checkout.ts'
 import { couponCalls } from './calls/coupons.ts'

@@ -1,8 +1,8 @@
 // Campaigns between JSON and definition: every field both ways, defaults, every fault with its pointer, and patches.
 
 import { describe, expect, test } from 'vitest'
-import { campaignJson, decodeCampaign, patchedCampaign } from '../../gateway/campaign-json.ts'
-import { BadField } from '../../gateway/decode-fields.ts'
+import { campaignJson, decodeCampaign, patchedCampaign } from '../../gateway/campaigns/campaign-json.ts'
+import { BadField } from '../../gateway/json/decode-fields.ts'
 
 const FULL = {
   name: 'Summer',

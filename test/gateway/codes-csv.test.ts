@@ -1,7 +1,7 @@
 // Rows of an export: RFC 4180, and no cell that a spreadsheet would calculate.
 
 import { describe, expect, it } from 'vitest'
-import { csvCell, csvRow } from '../../gateway/codes-csv.ts'
+import { csvCell, csvRow } from '../../gateway/codes/codes-csv.ts'
 import type { ListedCode } from '../../protocol/outcomes.ts'
 
 const AT_MS = Date.UTC(2026, 10, 20, 18)

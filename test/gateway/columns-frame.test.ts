@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { Packr } from 'msgpackr'
 import { describe, expect, it } from 'vitest'
-import { ColumnsFrame, SCANNED } from '../../gateway/columns-frame.ts'
+import { ColumnsFrame, SCANNED } from '../../gateway/websocket/columns-frame.ts'
 import { noBytes, textOf, type Bytes } from '../../protocol/bytes.ts'
 import { ColumnReader } from '../../protocol/columns.ts'
 import { currencyNumber } from '../../protocol/currency.ts'

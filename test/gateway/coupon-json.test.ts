@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { decodeDefinition, definitionJson, patchedDefinition } from '../../gateway/coupon-json.ts'
-import { decodeExpire, decodeExtend } from '../../gateway/decode-coupon.ts'
-import { BadField, timeAt } from '../../gateway/decode-fields.ts'
+import { decodeDefinition, definitionJson, patchedDefinition } from '../../gateway/coupons/coupon-json.ts'
+import { decodeExpire, decodeExtend } from '../../gateway/coupons/decode-coupon.ts'
+import { BadField, timeAt } from '../../gateway/json/decode-fields.ts'
 import { DEFINITION } from './support/outcomes.ts'
 
 const GENERATED = (): string => 'GENERATED2'

@@ -8,8 +8,8 @@ import {
   decodeReverse,
   decodeValidate,
   decodeValidateQuery,
-} from '../../gateway/decode-checkout.ts'
-import { BadField } from '../../gateway/decode-fields.ts'
+} from '../../gateway/checkout/decode-checkout.ts'
+import { BadField } from '../../gateway/json/decode-fields.ts'
 
 const LINE = { productId: 'p1', quantity: 2, unitPrice: 1_500 }
 const CART = { currency: 'EUR', lines: [LINE] }

@@ -2,8 +2,8 @@
 
 import { get, type IncomingMessage } from 'node:http'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Role } from '../../gateway/authenticate.ts'
-import { EVENT_STREAMS_MAX, USER_GUESSES } from '../../gateway/guard-limits.ts'
+import type { Role } from '../../gateway/access/authenticate.ts'
+import { EVENT_STREAMS_MAX, USER_GUESSES } from '../../gateway/guard/guard-limits.ts'
 import { Contract, type OpenApi } from './support/contract.ts'
 import { FakeFeed } from './support/fake-feed.ts'
 import { send, startTestGateway, type TestGateway } from './support/gateway.ts'

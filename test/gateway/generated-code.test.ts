@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { generatedCodeOn } from '../../gateway/generated-code.ts'
+import { generatedCodeOn } from '../../gateway/codes/generated-code.ts'
 import { Router } from '../../engine/routing.ts'
 
 test.each([1, 16, 1_024])('codes drawn for a shard of %d live there, and differ', (shards) => {

@@ -1,9 +1,9 @@
 // Who sends unusually many wrong codes is told once a window, by user and by address, in figures and in the log.
 
 import { expect, test } from 'vitest'
-import { ADDRESS_GUESSES, GUESSING_REPORTS, SERVICE_GUESSES, USER_GUESSES } from '../../gateway/guard-limits.ts'
-import { type Guesser, Guessing } from '../../gateway/guessing.ts'
-import { SubjectHash } from '../../gateway/rate-limits.ts'
+import { ADDRESS_GUESSES, GUESSING_REPORTS, SERVICE_GUESSES, USER_GUESSES } from '../../gateway/guard/guard-limits.ts'
+import { type Guesser, Guessing } from '../../gateway/guard/guessing.ts'
+import { SubjectHash } from '../../gateway/guard/rate-limits.ts'
 import { send, startTestGateway } from './support/gateway.ts'
 import { refused } from './support/websocket-outcomes.ts'
 

@@ -2,7 +2,7 @@
 // nobody is left to read it; and the next request is served.
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import type { Caller } from '../../gateway/authenticate.ts'
+import type { Caller } from '../../gateway/access/authenticate.ts'
 import { BODY_BYTES_MAX, BODY_DRAIN_BYTES_MAX } from '../../gateway/limits.ts'
 import { Contract, type OpenApi } from './support/contract.ts'
 import { send, startTestGateway, type TestGateway } from './support/gateway.ts'

@@ -3,10 +3,10 @@
 
 import { PassThrough } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Caller } from '../../gateway/authenticate.ts'
+import type { Caller } from '../../gateway/access/authenticate.ts'
 import type { Gateway } from '../../gateway/server.ts'
 import { attachSessions } from '../../cli/sessions.ts'
-import { createLogger } from '../../gateway/log.ts'
+import { createLogger } from '../../gateway/operator/log.ts'
 import { COMMAND } from '../../protocol/commands.ts'
 import { EVENT } from '../../protocol/events.ts'
 import { WsCalls, type WsReply } from '../support/ws-calls.ts'

@@ -2,10 +2,10 @@
 // kept for replays and what is not.
 
 import { describe, expect, test } from 'vitest'
-import { takesKey } from '../../gateway/idempotency.ts'
+import { takesKey } from '../../gateway/idempotency/idempotency.ts'
 import { KEY_WAIT_MS_MAX } from '../../gateway/limits.ts'
-import { type OperationName, OPERATIONS } from '../../gateway/operation-table.ts'
-import { ROUTES } from '../../gateway/routes.ts'
+import { type OperationName, OPERATIONS } from '../../gateway/operations/operation-table.ts'
+import { ROUTES } from '../../gateway/http/routes.ts'
 import { KEY_WINDOW_MS } from '../../engine/domain/limits.ts'
 import { SETTLED } from '../../engine/transport/port.ts'
 import { COMMAND, type Command } from '../../protocol/commands.ts'

@@ -4,7 +4,14 @@ import { createHash, randomBytes } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createKey, isWholeKey, KEYS_RELOAD_MS, KeyAuthenticator, listKeys, revokeKey } from '../../gateway/keys.ts'
+import {
+  createKey,
+  isWholeKey,
+  KEYS_RELOAD_MS,
+  KeyAuthenticator,
+  listKeys,
+  revokeKey,
+} from '../../gateway/access/keys.ts'
 
 let directory = ''
 let timeMs = Date.UTC(2026, 10, 20, 18)

@@ -4,10 +4,10 @@
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import { expect, test } from 'vitest'
-import { CONTRACT, openApiText } from '../../gateway/openapi.ts'
-import { OPERATIONS } from '../../gateway/operation-table.ts'
+import { CONTRACT, openApiText } from '../../gateway/openapi/openapi.ts'
+import { OPERATIONS } from '../../gateway/operations/operation-table.ts'
 import { GATEWAY_STATUS } from '../../gateway/problem.ts'
-import { methodsOf, ROUTES } from '../../gateway/routes.ts'
+import { methodsOf, ROUTES } from '../../gateway/http/routes.ts'
 import { REFUSALS } from '../../protocol/refusals.ts'
 import type { OpenApi } from './support/contract.ts'
 

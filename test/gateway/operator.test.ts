@@ -1,9 +1,9 @@
 // Health, figures, the log, overload and the stop: what whoever runs a gateway relies on.
 
 import { describe, expect, test } from 'vitest'
-import { Admission } from '../../gateway/admission.ts'
+import { Admission } from '../../gateway/operations/admission.ts'
 import { HTTP_IN_FLIGHT_MAX } from '../../gateway/limits.ts'
-import { createLogger } from '../../gateway/log.ts'
+import { createLogger } from '../../gateway/operator/log.ts'
 import { ListenFailed } from '../../gateway/server.ts'
 import { SETTLED } from '../../engine/transport/port.ts'
 import { COMMAND } from '../../protocol/commands.ts'

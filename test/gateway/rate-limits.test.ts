@@ -1,10 +1,10 @@
 // Rate limits over HTTP and WebSocket, in front of scripted shards and with a clock that stands still until a test moves it.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Caller } from '../../gateway/authenticate.ts'
-import { ADDRESS_CALLS, ADDRESS_WRONG_CODES, USER_CALLS, USER_WRONG_CODES } from '../../gateway/guard-limits.ts'
-import { RateLimits, SubjectHash } from '../../gateway/rate-limits.ts'
-import { addressBytes, addressText } from '../../gateway/remote-address.ts'
+import type { Caller } from '../../gateway/access/authenticate.ts'
+import { ADDRESS_CALLS, ADDRESS_WRONG_CODES, USER_CALLS, USER_WRONG_CODES } from '../../gateway/guard/guard-limits.ts'
+import { RateLimits, SubjectHash } from '../../gateway/guard/rate-limits.ts'
+import { addressBytes, addressText } from '../../gateway/http/remote-address.ts'
 import { COMMAND } from '../../protocol/commands.ts'
 import { OUTCOME } from '../../protocol/outcomes.ts'
 import { connectWebSocket, type WsClient } from '../support/ws-client.ts'

@@ -1,11 +1,17 @@
 // Answers against JSON written by hand. The texts are compared as text: members and their order are the contract's.
 
 import { describe, expect, test } from 'vitest'
-import { positionText, quoted, timeText } from '../../gateway/json-text.ts'
+import { positionText, quoted, timeText } from '../../gateway/json/json-text.ts'
 import { invalid, problem, problemBody } from '../../gateway/problem.ts'
-import { lockText, redemptionText, reservationText, successText, validatedText } from '../../gateway/render-checkout.ts'
-import { entityTag } from '../../gateway/if-match.ts'
-import { couponText } from '../../gateway/render-coupon.ts'
+import {
+  lockText,
+  redemptionText,
+  reservationText,
+  successText,
+  validatedText,
+} from '../../gateway/checkout/render-checkout.ts'
+import { entityTag } from '../../gateway/http/if-match.ts'
+import { couponText } from '../../gateway/coupons/render-coupon.ts'
 import type { RedemptionOutcome, ReservationOutcome } from '../../protocol/outcomes.ts'
 import type { PriceFact } from '../../protocol/price.ts'
 import {

@@ -3,11 +3,16 @@
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { checkoutCommand, refsOf } from '../../gateway/checkout-calls.ts'
-import { type CheckoutInput, decodeRedeem, decodeReserve, decodeValidate } from '../../gateway/decode-checkout.ts'
-import { BadField } from '../../gateway/decode-fields.ts'
-import { parseBody } from '../../gateway/read-body.ts'
-import { CheckoutScanner, type ScannedType } from '../../gateway/scan-checkout.ts'
+import { checkoutCommand, refsOf } from '../../gateway/checkout/checkout-calls.ts'
+import {
+  type CheckoutInput,
+  decodeRedeem,
+  decodeReserve,
+  decodeValidate,
+} from '../../gateway/checkout/decode-checkout.ts'
+import { BadField } from '../../gateway/json/decode-fields.ts'
+import { parseBody } from '../../gateway/http/read-body.ts'
+import { CheckoutScanner, type ScannedType } from '../../gateway/checkout/scan-checkout.ts'
 import { Router } from '../../engine/routing.ts'
 import { ByteWriter } from '../../protocol/bytes.ts'
 import { codeFault } from '../../protocol/codes.ts'

@@ -6,10 +6,10 @@ import addFormats from 'ajv-formats'
 import fc from 'fast-check'
 import type { TSchema } from 'typebox'
 import { expect, test } from 'vitest'
-import { decodeCampaign } from '../../gateway/campaign-json.ts'
-import { ClaimBody, CreateCampaignBody } from '../../gateway/campaign-schemas.ts'
-import { decodeClaim } from '../../gateway/claim-calls.ts'
-import { decodeDefinition } from '../../gateway/coupon-json.ts'
+import { decodeCampaign } from '../../gateway/campaigns/campaign-json.ts'
+import { ClaimBody, CreateCampaignBody } from '../../gateway/openapi/campaign-schemas.ts'
+import { decodeClaim } from '../../gateway/checkout/claim-calls.ts'
+import { decodeDefinition } from '../../gateway/coupons/coupon-json.ts'
 import {
   decodeOneCoupon,
   decodeRedeem,
@@ -17,9 +17,9 @@ import {
   decodeReserve,
   decodeReverse,
   decodeValidate,
-} from '../../gateway/decode-checkout.ts'
-import { decodeExtend } from '../../gateway/decode-coupon.ts'
-import { BadField } from '../../gateway/decode-fields.ts'
+} from '../../gateway/checkout/decode-checkout.ts'
+import { decodeExtend } from '../../gateway/coupons/decode-coupon.ts'
+import { BadField } from '../../gateway/json/decode-fields.ts'
 import {
   LockBody,
   RedeemBody,
@@ -28,8 +28,8 @@ import {
   ReserveBody,
   ReverseBody,
   ValidateBody,
-} from '../../gateway/checkout-schemas.ts'
-import { CreateCouponBody, ExtendCouponBody } from '../../gateway/coupon-schemas.ts'
+} from '../../gateway/openapi/checkout-schemas.ts'
+import { CreateCouponBody, ExtendCouponBody } from '../../gateway/openapi/coupon-schemas.ts'
 
 const ajv = new Ajv2020({ strict: false })
 addFormats.default(ajv)

@@ -1,7 +1,7 @@
 // Token buckets held against a model that remembers every subject, and what happens when there are too many of them.
 
 import { describe, expect, test } from 'vitest'
-import { TokenBuckets } from '../../gateway/token-buckets.ts'
+import { TokenBuckets } from '../../gateway/guard/token-buckets.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 
 const QUOTA = { name: 'test', tokens: 5, windowSeconds: 10 }

@@ -1,6 +1,6 @@
 // Topics over a real socket, with a clock that ticks by hand and a coupon whose counters the test moves.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { SESSION_TOPICS_MAX, TOPIC_POLL_MS, TOPIC_PUSH_GAP_MS } from '../../gateway/websocket-limits.ts'
+import { SESSION_TOPICS_MAX, TOPIC_POLL_MS, TOPIC_PUSH_GAP_MS } from '../../gateway/websocket/websocket-limits.ts'
 import { SETTLED } from '../../engine/transport/port.ts'
 import { COMMAND } from '../../protocol/commands.ts'
 import { formatId } from '../../protocol/ids.ts'

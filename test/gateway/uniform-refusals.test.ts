@@ -2,9 +2,9 @@
 // that can be seen and measured. The shards are scripted, so each test knows what is true.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Role } from '../../gateway/authenticate.ts'
-import { UNIFORM_STEP_MS, UNIFORM_TICK_MS } from '../../gateway/guard-limits.ts'
-import { UniformHold } from '../../gateway/uniform-refusals.ts'
+import type { Role } from '../../gateway/access/authenticate.ts'
+import { UNIFORM_STEP_MS, UNIFORM_TICK_MS } from '../../gateway/guard/guard-limits.ts'
+import { UniformHold } from '../../gateway/guard/uniform-refusals.ts'
 import { COMMAND, type Command } from '../../protocol/commands.ts'
 import { type CouponStatus, OUTCOME, type Outcome, type Verdict } from '../../protocol/outcomes.ts'
 import type { RefusalCode } from '../../protocol/refusals.ts'

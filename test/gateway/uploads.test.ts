@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { Caller } from '../../gateway/authenticate.ts'
+import type { Caller } from '../../gateway/access/authenticate.ts'
 import { SETTLED, type Settled } from '../../engine/transport/port.ts'
 import { COMMAND } from '../../protocol/commands.ts'
 import { EVENT } from '../../protocol/events.ts'

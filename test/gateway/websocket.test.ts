@@ -2,8 +2,12 @@
 // The shards are scripted; see support/websocket-server.ts.
 import { Packr } from 'msgpackr'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Caller } from '../../gateway/authenticate.ts'
-import { FRAME_BYTES_COLLECTED_MAX, FRAME_BYTES_MAX, FRAME_MESSAGES_MAX } from '../../gateway/websocket-limits.ts'
+import type { Caller } from '../../gateway/access/authenticate.ts'
+import {
+  FRAME_BYTES_COLLECTED_MAX,
+  FRAME_BYTES_MAX,
+  FRAME_MESSAGES_MAX,
+} from '../../gateway/websocket/websocket-limits.ts'
 import { textOf } from '../../protocol/bytes.ts'
 import { COMMAND, type Command } from '../../protocol/commands.ts'
 import { formatId } from '../../protocol/ids.ts'

@@ -4,7 +4,7 @@
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { couponText } from '../../gateway/render-coupon.ts'
+import { couponText } from '../../gateway/coupons/render-coupon.ts'
 import { COMMAND } from '../../protocol/commands.ts'
 import { COUPON_STATUSES, OUTCOME } from '../../protocol/outcomes.ts'
 import type { LogEntry } from '../../readmodel/cursor.ts'

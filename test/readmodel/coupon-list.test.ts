@@ -2,7 +2,7 @@
 // and in the pages that the contract promises.
 
 import { expect, test } from 'vitest'
-import type { CouponFilter, PageEnd } from '../../gateway/read-model.ts'
+import type { CouponFilter, PageEnd } from '../../gateway/lists/read-model.ts'
 import { COUPON_STATUSES } from '../../protocol/outcomes.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { created, redeemed } from './support/events.ts'

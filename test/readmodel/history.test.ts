@@ -1,8 +1,8 @@
 // The history of a coupon: every event of its life, with its facts, oldest first, page by page.
 
 import { expect, test } from 'vitest'
-import { HISTORY_TYPES } from '../../gateway/history-types.ts'
-import type { PageEnd, PageRange } from '../../gateway/read-model.ts'
+import { HISTORY_TYPES } from '../../gateway/lists/history-types.ts'
+import type { PageEnd, PageRange } from '../../gateway/lists/read-model.ts'
 import { bytesOf } from '../../protocol/bytes.ts'
 import { EVENT, type Event } from '../../protocol/events.ts'
 import { couponWith } from '../engine/support/samples.ts'

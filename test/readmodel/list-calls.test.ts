@@ -12,7 +12,7 @@ import {
   ReadModelUnavailable,
   type RedemptionFilter,
   type ReservationFilter,
-} from '../../gateway/read-model.ts'
+} from '../../gateway/lists/read-model.ts'
 import { SETTLED } from '../../engine/transport/port.ts'
 import { COMMAND } from '../../protocol/commands.ts'
 import type { CampaignRef } from '../../protocol/coupon.ts'

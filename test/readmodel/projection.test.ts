@@ -1,7 +1,7 @@
 // What each event of the log means for lists of coupons, reservations and redemptions.
 
 import { describe, expect, test } from 'vitest'
-import type { ReservationFilter } from '../../gateway/read-model.ts'
+import type { ReservationFilter } from '../../gateway/lists/read-model.ts'
 import { bytesOf } from '../../protocol/bytes.ts'
 import { EVENT, type Event, type StackedCoupon } from '../../protocol/events.ts'
 import { couponWith } from '../engine/support/samples.ts'

@@ -4,7 +4,7 @@
 import { execFileSync } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { FAILURE_GRACE_MS } from '../../engine/supervisor.ts'
-import { USER_CALLS } from '../../gateway/guard-limits.ts'
+import { USER_CALLS } from '../../gateway/guard/guard-limits.ts'
 import { GATEWAY_STATUS } from '../../gateway/problem.ts'
 import { REFUSALS } from '../../protocol/refusals.ts'
 import { Contract, type OpenApi } from '../gateway/support/contract.ts'

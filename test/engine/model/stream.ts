@@ -9,7 +9,7 @@ import { currencyNumber } from '../../../protocol/currency.ts'
 import { OUTCOME, type Outcome } from '../../../protocol/outcomes.ts'
 import { totalOf } from '../../../protocol/price.ts'
 import { REFUSALS } from '../../../protocol/refusals.ts'
-import { writeTextElement, writeUintElement } from '../../../gateway/columns-elements.ts'
+import { writeTextElement, writeUintElement } from '../../../gateway/websocket/columns-elements.ts'
 import type { LiveShard } from '../support/live-shard.ts'
 import { byCode, checkout, couponWith, create, offerOf, total } from '../support/samples.ts'
 

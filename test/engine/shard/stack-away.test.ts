@@ -1,7 +1,7 @@
 /** Codes that live away from their campaign, and days that another shard keeps. */
 import { describe, expect, test } from 'vitest'
 import { Bytes, ByteWriter } from '../../../protocol/bytes.ts'
-import { writeTextElement, writeUintElement } from '../../../gateway/columns-elements.ts'
+import { writeTextElement, writeUintElement } from '../../../gateway/websocket/columns-elements.ts'
 import { COMMAND } from '../../../protocol/commands.ts'
 import type { CampaignRef } from '../../../protocol/coupon.ts'
 import { currencyNumber } from '../../../protocol/currency.ts'

@@ -2,9 +2,9 @@
 // Answers are also held against the served OpenAPI document.
 
 import { afterAll, beforeAll, beforeEach, expect } from 'vitest'
-import type { ReadModel } from '../../../gateway/read-model.ts'
-import { couponText } from '../../../gateway/render-coupon.ts'
-import type { SearchPort } from '../../../gateway/search-port.ts'
+import type { ReadModel } from '../../../gateway/lists/read-model.ts'
+import { couponText } from '../../../gateway/coupons/render-coupon.ts'
+import type { SearchPort } from '../../../gateway/lists/search-port.ts'
 import { OUTCOME, type Outcome } from '../../../protocol/outcomes.ts'
 import { Contract, type OpenApi } from '../support/contract.ts'
 import { FakeFeed } from '../support/fake-feed.ts'

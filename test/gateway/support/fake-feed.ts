@@ -8,7 +8,7 @@ import {
   type FeedPage,
   type FeedQuery,
   FeedUnavailable,
-} from '../../../gateway/event-feed.ts'
+} from '../../../gateway/events/event-feed.ts'
 
 export class FakeFeed implements EventFeed {
   readonly counts = new Map<FeedEventType, number>(EVENT_TYPES.map((type) => [type, 0]))

@@ -1,6 +1,6 @@
 // A place for uploads in memory: it keeps the pieces, and says what became of each file.
 
-import type { Imports, Upload } from '../../../gateway/import-port.ts'
+import type { Imports, Upload } from '../../../gateway/codes/import-port.ts'
 import type { ImportFormat } from '../../../protocol/jobs.ts'
 
 type Fate = 'COMING' | 'FINISHED' | 'ABANDONED' | 'DISCARDED'

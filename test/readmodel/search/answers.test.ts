@@ -1,7 +1,7 @@
 // What the projector writes is what a search shows: the log into the database, the database into the index, pages out of both.
 
 import { describe, expect, test } from 'vitest'
-import type { SearchItem, SearchQuestion } from '../../../gateway/search-port.ts'
+import type { SearchItem, SearchQuestion } from '../../../gateway/lists/search-port.ts'
 import { CouponTexts } from '../../../readmodel/coupon-text.ts'
 import { openToRead } from '../../../readmodel/database.ts'
 import { SearchAnswers } from '../../../readmodel/search/answers.ts'

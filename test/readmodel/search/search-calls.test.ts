@@ -1,9 +1,9 @@
 // Searches over HTTP with a port that answers what a test wants: queries, cursors, roles, lag, and refusals.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Role } from '../../../gateway/authenticate.ts'
-import { ReadModelUnavailable } from '../../../gateway/read-model.ts'
-import type { SearchItem, SearchPage, SearchPort, SearchQuestion } from '../../../gateway/search-port.ts'
+import type { Role } from '../../../gateway/access/authenticate.ts'
+import { ReadModelUnavailable } from '../../../gateway/lists/read-model.ts'
+import type { SearchItem, SearchPage, SearchPort, SearchQuestion } from '../../../gateway/lists/search-port.ts'
 import type { Offer } from '../../../engine/domain/offer.ts'
 import { COMMAND } from '../../../protocol/commands.ts'
 import { formatId } from '../../../protocol/ids.ts'

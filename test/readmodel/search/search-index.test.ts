@@ -1,7 +1,7 @@
 // Searches of an index, against going through all entries one by one, and by example where the contract says what comes first.
 
 import { describe, expect, test } from 'vitest'
-import type { SearchSort } from '../../../gateway/search-port.ts'
+import type { SearchSort } from '../../../gateway/lists/search-port.ts'
 import type { SearchEntry } from '../../../readmodel/search/entries.ts'
 import { SearchIndex } from '../../../readmodel/search/index.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'

@@ -3,7 +3,7 @@
 import { Evaluation, type Wanted } from '../../../readmodel/search/evaluate.ts'
 import type { SearchEntry } from '../../../readmodel/search/entries.ts'
 import { SearchIndex } from '../../../readmodel/search/index.ts'
-import type { SearchEnd } from '../../../gateway/search-port.ts'
+import type { SearchEnd } from '../../../gateway/lists/search-port.ts'
 
 export const NOW_MS = 1_790_000_000_000
 

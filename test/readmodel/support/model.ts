@@ -5,7 +5,7 @@ import { type Database, openDatabase } from '../../../readmodel/database.ts'
 import { decodeBlock, PostingColumns } from '../../../readmodel/block.ts'
 import { Projection } from '../../../readmodel/projection.ts'
 import { Queries, type Question } from '../../../readmodel/queries.ts'
-import type { CouponFilter, HistoryItem, PageEnd, PageRange, Place } from '../../../gateway/read-model.ts'
+import type { CouponFilter, HistoryItem, PageEnd, PageRange, Place } from '../../../gateway/lists/read-model.ts'
 import { afterAll } from 'vitest'
 import { removeDirectory, temporaryDirectory } from '../../support/temporary-directory.ts'
 
