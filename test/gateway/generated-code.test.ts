@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { generatedCodeOn } from '../../gateway/codes/generated-code.ts'
+import { generatedCode, generatedCodeOn } from '../../gateway/codes/generated-code.ts'
 import { Router } from '../../engine/routing.ts'
 
 test.each([1, 16, 1_024])('codes drawn for a shard of %d live there, and differ', (shards) => {
@@ -16,4 +16,13 @@ test.each([1, 16, 1_024])('codes drawn for a shard of %d live there, and differ'
     codes.add(code)
   }
   expect(codes.size).toBe(2_000)
+})
+
+test('every letter stands for as many bytes as any other', () => {
+  const letters = new Map<string, number>()
+  for (const letter of generatedCode(() => Uint8Array.from({ length: 256 }, (_, byte) => byte))) {
+    letters.set(letter, (letters.get(letter) ?? 0) + 1)
+  }
+  expect([...letters.keys()].sort().join('')).toBe('23456789ABCDEFGHJKLMNPQRSTUVWXYZ')
+  expect([...new Set(letters.values())]).toEqual([8])
 })

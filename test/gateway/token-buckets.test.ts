@@ -40,6 +40,14 @@ test('a refusal costs nothing: who waits gets through, however often it asked me
   expect(buckets.take(1, 2, 2_000)).toBe(true)
 })
 
+test('what is charged adds up', () => {
+  const buckets = new TokenBuckets(QUOTA, 8)
+  for (let i = 1; i < QUOTA.tokens; i++) buckets.charge(1, 2, 0, 1)
+  expect(buckets.has(1, 2, 0)).toBe(true)
+  buckets.charge(1, 2, 0, 1)
+  expect(buckets.has(1, 2, 0)).toBe(false)
+})
+
 test('what is charged afterwards empties a bucket and goes no deeper', () => {
   const buckets = new TokenBuckets(QUOTA, 64)
   buckets.charge(1, 2, 0, 1_000)

@@ -21,6 +21,7 @@ import { expect, test } from 'vitest'
 import { JournalError } from '../../persistence/errors.ts'
 import { markSealed, segmentPath } from '../../persistence/segment-files.ts'
 import { SegmentReader } from '../../persistence/segment-reader.ts'
+import { openLmdbStore } from '../../persistence/segment-writer.ts'
 import {
   append,
   byShard,
@@ -38,6 +39,8 @@ import {
 
 const FIRST = { lane: 0, segment: 1 }
 const MAGIC = Buffer.from('TOJR')
+/** Of a record. */
+const AT_ENTRY_COUNT = 24
 
 interface Log {
   readonly dataDir: string
@@ -349,4 +352,25 @@ test('a copy of the directory replays like the original', async () => {
   const copy = temporaryDirectory()
   cpSync(dataDir, copy, { recursive: true })
   expect(byShard(replay(copy).entries)).toEqual(byShard(source.written))
+})
+
+test('an entry behind the last one that its record counts is damage', async () => {
+  const dataDir = temporaryDirectory()
+  const journal = reopen(dataDir, 0, {
+    openStore: (path, mapBytes) => {
+      const inner = openLmdbStore(path, mapBytes)
+      const putCountingOne = (record: number, bytes: Uint8Array): void => {
+        const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+        view.setUint16(AT_ENTRY_COUNT, 1, true)
+        view.setUint32(0, crc32(bytes.subarray(4)), true)
+        inner.put(record, bytes)
+      }
+      return { put: putCountingOne, flush: (done) => inner.flush(done), close: () => inner.close() }
+    },
+  })
+  await append(journal, new DraftSource(seededRandom()).group([1, 2], 100))
+  await journal.close()
+  const error = errorOf(() => replay(dataDir))
+  expect(error.code).toBe('JOURNAL_DAMAGED')
+  expect(error.message).toContain('has bytes behind its last entry')
 })

@@ -74,20 +74,25 @@ test.each([
 test.each([
   ['ENOSPC', 'STORAGE_FULL'],
   ['EIO', 'FLUSH_FAILED'],
-])('a flush that fails with %s ends in %s and what it covered is not shown', async (code, expected) => {
-  const { journal, source } = await journalWith(() => ({
-    flush: (done) => {
-      setImmediate(() => done(systemError(code)))
-    },
-  }))
-  const [draft] = source.group([1], 100)
-  if (draft === undefined) throw new Error('no draft')
-  expect((await rejectionOf(append(journal, [draft]))).code).toBe(expected)
-  expect(journal.entryOf(1, draft.firstSeq)).toBeNull()
-  expect(journal.entryOf(1, draft.firstSeq - 1)?.shard).toBe(1)
-  expect((await rejectionOf(append(journal, source.group([2], 100)))).code).toBe('JOURNAL_CLOSED')
-  await journal.close()
-})
+])(
+  'a flush that fails with %s ends in %s, what it covered is not shown, and nothing is sealed',
+  async (code, expected) => {
+    const { journal, source, dataDir } = await journalWith(() => ({
+      flush: (done) => {
+        setImmediate(() => done(systemError(code)))
+      },
+    }))
+    const [draft] = source.group([1], 100)
+    if (draft === undefined) throw new Error('no draft')
+    expect((await rejectionOf(append(journal, [draft]))).code).toBe(expected)
+    expect(journal.entryOf(1, draft.firstSeq)).toBeNull()
+    expect(journal.entryOf(1, draft.firstSeq - 1)?.shard).toBe(1)
+    expect((await rejectionOf(append(journal, source.group([2], 100)))).code).toBe('JOURNAL_CLOSED')
+    await journal.close()
+    // What is really there is for the next start to find out.
+    expect(listSegments(dataDir).map(({ seal }) => seal)).toEqual([null])
+  },
+)
 
 test('a flush that never settles is given up, once, and a late answer changes nothing', async () => {
   let late: ((error: Error | null) => void) | null = null

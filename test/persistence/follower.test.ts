@@ -1,10 +1,10 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { followLog, type LogFollower } from '../../persistence/log-follower.ts'
 import type { StoredEntry } from '../../persistence/record.ts'
-import { segmentPath } from '../../persistence/segment-files.ts'
+import { laneDirectory, segmentPath } from '../../persistence/segment-files.ts'
 import { openLmdbStore, type Store } from '../../persistence/segment-writer.ts'
 import { compiledChild } from './children/build.ts'
 import {
@@ -64,6 +64,41 @@ test('entries are delivered as soon as they are on disk, over new segments, lane
   followed.push(...pollAll(follower))
   follower.close()
   expect(byShard(followed)).toEqual(byShard(source.written))
+})
+
+test('a lane waits for what another lane has before it', async () => {
+  const dataDir = temporaryDirectory()
+  const source = new DraftSource(seededRandom())
+  for (const lane of [1, 0, 2, 0]) {
+    const journal = reopen(dataDir, lane)
+    await append(journal, source.group([1], 100))
+    await journal.close()
+  }
+  const follower = followLog(dataDir, deployment, new Map())
+  expect(pollAll(follower)).toEqual(source.written)
+  follower.close()
+})
+
+test('a lane of another log is damage, though its sequences fit', async () => {
+  const [dataDir, other] = [temporaryDirectory(), temporaryDirectory()]
+  const random = seededRandom()
+  const sources = [dataDir, other].map((directory) => ({ directory, source: new DraftSource(random) }))
+  for (const lane of [0, 1]) {
+    for (const { directory, source } of sources) {
+      const journal = reopen(directory, lane)
+      await append(journal, source.group([1], 100, 1))
+      await journal.close()
+    }
+  }
+  rmSync(laneDirectory(dataDir, 1), { recursive: true })
+  cpSync(laneDirectory(other, 1), laneDirectory(dataDir, 1), { recursive: true })
+  const follower = followLog(dataDir, deployment, new Map())
+  const followed: WrittenEntry[] = []
+  const error = errorOf(() => follower.poll(keeping(followed), EVERYTHING))
+  expect(error.code).toBe('JOURNAL_DAMAGED')
+  expect(error.message).toContain('does not name the hash of the one before it')
+  expect(followed).toEqual(sources[0]?.source.written.slice(0, 1))
+  follower.close()
 })
 
 test('a poll stops behind its bytes and the next one goes on', async () => {

@@ -467,6 +467,7 @@ describe('PATCH', () => {
     s.switchCampaign(0, 'DISABLED')
     s.switchCampaign(0, 'DISABLED')
     expect(s.sees(0).version).toBe(3)
+    expect(told(s.patchCampaign(0, { maxUses: 5 }, 2))).toBe('VERSION_CONFLICT')
   })
 
   test('a changed offer holds from that instant for the rest, and never for a reservation’s price', () => {

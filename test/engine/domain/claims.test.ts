@@ -241,6 +241,16 @@ describe('never claimed is', () => {
     expect(s.claims(0, 'bob').code).toBe(second)
   })
 
+  test('a code that another reservation holds, though the claim before ran out', () => {
+    const { s, codes } = pool(1)
+    const [code] = codes as [string]
+    s.claims(0)
+    s.patchCode(0, code, { maxUses: 2 })
+    s.reserve(code, { user: 'bob', ttlSeconds: 3_600 })
+    s.later(300_000)
+    expect(told(s.claim(0, 'cid'))).toBe('POOL_EMPTY')
+  })
+
   test('a code that was given to one user afterwards', () => {
     const { s, codes } = pool(1)
     const [code] = codes as [string]

@@ -84,6 +84,15 @@ describe('changing a limit', () => {
     expect(brief(s.redeem('X', { order: 'o-4' }))).toBe('USER_LIMIT_REACHED')
   })
 
+  test('a reservation from before a limit per user does not count, neither while it is open nor when it ends', () => {
+    const s = new Scene()
+    const seq = seqOf(s.has('X').reserve('X', { order: 'o-1' }))
+    s.patch('X', { maxUsesPerUser: 1 })
+    expect(brief(s.redeem('X', { order: 'o-2' }))).toBe('redeemed 100')
+    expect(brief(s.release(seq))).toBe('released')
+    expect(brief(s.redeem('X', { order: 'o-3' }))).toBe('USER_LIMIT_REACHED')
+  })
+
   test('a limit per user taken away and set again counts from the second time', () => {
     const s = new Scene()
     s.has('X', { maxUsesPerUser: 1 }).redeem('X')

@@ -84,6 +84,13 @@ describe('a redemption is refused', () => {
   })
 })
 
+test.each([
+  ['at the instant the window begins', { validFromMs: START_MS }],
+  ['a millisecond before the window ends', { validUntilMs: START_MS + 1 }],
+])('a redemption is made %s', (_, window) => {
+  expect(brief(new Scene().has('X', window).redeem('X'))).toBe('redeemed 100')
+})
+
 describe('calls on what is not there, or is over', () => {
   test.each<[string, string, (s: Scene) => ReturnType<Scene['redeem']>]>([
     ['a reservation that never was', 'RESERVATION_NOT_FOUND', (s) => s.redeemReservation(99, 'o-1')],

@@ -9,8 +9,9 @@ import { COMMAND } from '../../../protocol/commands.ts'
 import type { CodesPlan } from '../../../protocol/jobs.ts'
 import { OUTCOME, type Outcome } from '../../../protocol/outcomes.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
-import { CampaignScene, campaignWith, codesPlan, router, told } from '../support/campaign-scene.ts'
+import { CampaignScene, campaignWith, codesPlan, couponOf, router, told } from '../support/campaign-scene.ts'
 import { LiveShard, SECRET, SHARD } from '../support/live-shard.ts'
+import { total } from '../support/samples.ts'
 import { START_MS } from '../support/scene.ts'
 
 const ALPHABET = 'ABCDEFGHJKLMNPQRSTUVWXYZ23456789'
@@ -57,6 +58,30 @@ describe('a job', () => {
         .map(({ code }) => code[0])
         .join(''),
     ).toBe(`${'A'.repeat(CODES_AT_ONCE_MAX * 2)}BBBBB`)
+  })
+
+  test('gives the nth code to the nth user, over all its slices', () => {
+    const s = withCampaign()
+    const count = CODES_AT_ONCE_MAX + 2
+    const codes = s.makes(0, count, { userIds: Array.from({ length: count }, (_, i) => `u-${i}`) })
+    for (const place of [0, CODES_AT_ONCE_MAX - 1, CODES_AT_ONCE_MAX, count - 1]) {
+      const code = codes[place] as string
+      expect(told(s.validate(code, total(1_000), `u-${(place + 1) % count}`))).toBe('USER_NOT_ELIGIBLE')
+      expect(told(s.validate(code, total(1_000), `u-${place}`))).toBe('100')
+    }
+  })
+
+  test('with a window of its own has its events in time, whatever windows other jobs have', () => {
+    const s = withCampaign()
+    const until = (ms: number) => ({ definition: couponOf(0, '', { validUntilMs: START_MS + ms }) })
+    for (const ms of [2_000, 1_000, 3_000]) s.makes(0, 1, until(ms))
+    const passed = () => s.events().filter((name) => name === 'BATCH_WINDOW_PASSED').length
+    for (const [second, expected] of [1, 2, 3].entries()) {
+      s.later(999).sweep()
+      expect(passed()).toBe(second)
+      s.later(1).sweep()
+      expect(passed()).toBe(expected)
+    }
   })
 
   test('cancelled while it waits makes nothing, and the next has its turn', () => {

@@ -61,6 +61,17 @@ describe('percentOf', () => {
   })
 })
 
+describe('shareOf', () => {
+  // Doubles are off by one on each of these.
+  test.each([
+    { amount: MONEY_MAX, units: 7, quantity: 11, share: 5_731_854_071_198_812 },
+    { amount: MONEY_MAX - 1, units: 5, quantity: 7, share: 6_433_713_753_386_421 },
+    { amount: MONEY_MAX - 1, units: 3, quantity: 4, share: 6_755_399_441_055_743 },
+  ])('$units of $quantity of $amount', ({ amount, units, quantity, share }) => {
+    expect(shareOf(amount, units, quantity)).toBe(share)
+  })
+})
+
 describe('allocateByLargestRemainder', () => {
   test.each([
     { total: 100, weights: [1000, 1000, 1000], parts: [34, 33, 33] },

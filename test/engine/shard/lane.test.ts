@@ -2,7 +2,9 @@
  * The lane's promise: no answer leaves before the flush that covers what it saw. Flushes settle here when the test says so.
  */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { Bytes } from '../../../protocol/bytes.ts'
 import { COMMAND } from '../../../protocol/commands.ts'
+import { EVENT } from '../../../protocol/events.ts'
 import { OUTCOME } from '../../../protocol/outcomes.ts'
 import { FREE_BYTES_MIN, GROUP_BYTES_MAX, RELAXED_FLUSH_MS } from '../../../engine/shard/limits.ts'
 import { SETTLED } from '../../../engine/transport/port.ts'
@@ -13,6 +15,21 @@ const ONE = create(couponWith('ONE', { maxUses: 1 }))
 const read = (code: string): AnyCommand => ({ type: COMMAND.GET_COUPON, coupon: byCode(code) })
 const redeem = (code: string, order: string): AnyCommand =>
   checkout(COMMAND.REDEEM, code, { user: 'u', order, cart: total(1_000) })
+
+const PUT_TWO: AnyCommand = {
+  type: COMMAND.PUT_COUPON,
+  by: null,
+  row: { job: { shard: 0, seq: 1 }, line: 1, uses: 0 },
+  definition: couponWith('TWO'),
+}
+const SIXTEEN_BYTES = new Bytes(new Uint8Array(16), 0, 16)
+const CLAIM_KEY: AnyCommand = {
+  type: COMMAND.CLAIM_KEY,
+  scope: null,
+  key: 'k',
+  digest: SIXTEEN_BYTES,
+  operation: SIXTEEN_BYTES,
+}
 
 describe('an answer', () => {
   test('to a write leaves only after the flush that covers it', () => {
@@ -85,6 +102,20 @@ describe('an answer', () => {
     bench.send(3, 0, read('ONE'))
     expect(bench.idsLeft()).toEqual([3])
     expect(bench.journal.flushes).toBe(1)
+  })
+
+  test('of a shard whose log is ahead of the clock has the time of the log', () => {
+    const bench = new LaneBench()
+    bench.send(1, 0, ONE)
+    bench.journal.settle()
+    const aheadMs = (bench.left()[0]?.position.timeMs ?? 0) + 5_000
+    const definition = couponWith('TWO')
+    bench.actors
+      .get(0)
+      ?.append({ type: EVENT.COUPON_CREATED, ordinal: 1, by: null, definition, imported: null }, aheadMs)
+    bench.send(2, 0, redeem('ONE', 'a'))
+    bench.journal.settleAll()
+    expect(bench.left()[0]?.position).toEqual({ shard: 0, seq: 3, timeMs: aheadMs })
   })
 
   test('names the position it was made from', () => {
@@ -184,6 +215,20 @@ describe('a disk that is nearly full', () => {
   })
 })
 
+test.each<[string, AnyCommand]>([
+  ['a claim', { type: COMMAND.CLAIM, index: 0, user: 'u' }],
+  ['a reservation', checkout(COMMAND.RESERVE, 'ONE', { user: 'u' })],
+  ['a new coupon', create(couponWith('TWO'))],
+  ['a row of an import', PUT_TWO],
+  ['a key', CLAIM_KEY],
+])('%s is refused for want of space before it is looked at', (_, command) => {
+  const bench = new LaneBench()
+  bench.journal.free = FREE_BYTES_MIN - 1
+  bench.send(1, 0, command)
+  expect(bench.left()[0]?.outcome).toMatchObject({ refusal: 'STORAGE_UNAVAILABLE' })
+  expect(bench.journal.flushes).toBe(0)
+})
+
 describe('with durability relaxed', () => {
   beforeEach(() => {
     vi.useFakeTimers()
@@ -211,11 +256,13 @@ describe('a full ring of replies', () => {
     bench.lane.turn()
     const ids = bench.idsLeft()
     expect(ids.length).toBeLessThan(40)
-    while (ids.length < 40) {
+    // There is room now, and those that were held back have not had their turn yet.
+    bench.send(40, 0, read('NOT-THERE'))
+    while (ids.length < 41) {
       await new Promise<void>((resolve) => void setImmediate(resolve))
       ids.push(...bench.idsLeft())
     }
-    expect(ids).toEqual(Array.from({ length: 40 }, (_, id) => id))
+    expect(ids).toEqual(Array.from({ length: 41 }, (_, id) => id))
   })
 })
 

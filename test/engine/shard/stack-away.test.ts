@@ -156,6 +156,23 @@ describe('a code away from its campaign', () => {
 })
 
 describe('a day over everything', () => {
+  test('is taken once by two calls that found it free', () => {
+    const scene = new StackScene().has('A0', { dailyLimit: ALL }).has('B1', { dailyLimit: ALL })
+    scene.cluster.pass(200)
+    // The day of bob is kept by shard 2.
+    const calls = [
+      scene.begins.redeem(['A0'], { user: 'bob', order: 'o-1' }),
+      scene.begins.redeem(['B1'], { user: 'bob', order: 'o-2' }),
+    ]
+    scene.runOnly(({ type }) => type !== MESSAGE.PREPARE)
+    expect(scene.cluster.wire.map(({ message }) => message.to)).toEqual([2, 2])
+    scene.cluster.run().pass(600)
+    expect(calls.map((call) => scene.saysOf(call)).sort()).toEqual(['DAILY_LIMIT_REACHED', 'redeemed 100'])
+    expect(scene.dayOf('bob')).toBe(1)
+    expect(scene.counts('A0', 'B1').split(' ').sort()).toEqual(['0/0', '1/0'])
+    expectQuiet(scene)
+  })
+
   test('is counted on the shard of the user', () => {
     const scene = new StackScene()
     scene.has('A0', { dailyLimit: ALL }).has('B1', { dailyLimit: ALL }).has('C2', { dailyLimit: ALL })

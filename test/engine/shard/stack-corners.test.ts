@@ -66,6 +66,16 @@ describe('two coupons on two shards', () => {
     expectQuiet(scene)
   })
 
+  test('are redeemed where a hold that ran out is in the way on the shard that coordinates', () => {
+    const scene = pair({ maxUses: 1 })
+    scene.reserve(['A0'], { user: 'bob', ttlSeconds: 1 })
+    scene.cluster.elapsedMs += 1_000
+    const call = scene.begins.redeem(AB)
+    scene.cluster.run()
+    expect(scene.saysOf(call)).toBe('redeemed 190')
+    expect(scene.events(0).slice(1, 4)).toEqual(['RESERVED', 'RESERVATION_RELEASED', 'BRANCH_PREPARED'])
+  })
+
   test('rules that move between quote and prepare are quoted anew', () => {
     const scene = pair()
     const call = scene.begins.redeem(AB)

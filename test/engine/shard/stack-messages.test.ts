@@ -1,6 +1,9 @@
 /** Two-phase redemption where messages are lost, late or doubled, and where undecided calls stand in each other's way. */
-import { describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { COMMAND } from '../../../protocol/commands.ts'
 import { MESSAGE } from '../../../protocol/messages.ts'
+import { DELIVERY_WAIT_MS, RELAXED_FLUSH_MS } from '../../../engine/shard/limits.ts'
+import { byCode } from '../support/samples.ts'
 import { brief } from '../support/scene.ts'
 import { AB, BA, expectQuiet, pair } from '../stack/pair.ts'
 import { StackScene } from '../stack/stack-scene.ts'
@@ -35,6 +38,34 @@ describe('messages may come twice, late, or not at all', () => {
     expect(scene.counts(...AB)).toBe('0/0 0/1')
     scene.cluster.pass(2_500)
     expect(scene.counts(...AB)).toBe('0/0 0/0')
+    expectQuiet(scene)
+  })
+
+  test('a REVERSE that comes twice gives one use back', () => {
+    const scene = pair()
+    const redeemed = scene.madeBy(AB, scene.redeem(AB))
+    scene.redeem(['B1'], { user: 'bob', order: 'o-2' })
+    const reverse = scene.begins.reverse(redeemed)
+    scene.runOnly(({ type }) => type !== MESSAGE.REVERSE)
+    const [frame] = scene.cluster.wire
+    if (frame === undefined) throw new Error('the other shard is not told')
+    scene.cluster.wire.push(frame)
+    scene.cluster.run().pass(100)
+    expect(scene.saysOf(reverse)).toBe('reversed 190')
+    expect(scene.counts(...AB)).toBe('0/0 1/0')
+    expectQuiet(scene)
+  })
+
+  test('one shard’s word does not stand for another’s', () => {
+    const scene = new StackScene().has('A0').has('B1').has('C2')
+    scene.cluster.pass(200)
+    const codes = ['A0', 'B1', 'C2']
+    const redeem = scene.begins.redeem(codes)
+    scene.runOnly(({ type }) => type !== MESSAGE.COMMIT_REDEEMED)
+    expect(scene.cluster.dropWhere(({ to }) => to === 2)).toBe(1)
+    scene.cluster.run().pass(3_000)
+    expect(scene.saysOf(redeem)).toBe('redeemed 271')
+    expect(scene.counts(...codes)).toBe('1/0 1/0 1/0')
     expectQuiet(scene)
   })
 
@@ -87,6 +118,79 @@ describe('messages may come twice, late, or not at all', () => {
     const { tables } = scene.cluster.state(1)
     expect(tables.holds.untilMs.get(tables.coupons.holds.get(0))).toBe(expiresAtMs)
     expectQuiet(scene)
+  })
+})
+
+describe('an answer', () => {
+  test('waits until the other shard has the commit on disk, for a while at most', () => {
+    const scene = pair()
+    const redeem = scene.begins.redeem(AB)
+    scene.runOnly(({ type }) => type !== MESSAGE.COMMIT_REDEEMED)
+    expect(scene.saysOf(redeem)).toBe('waits')
+    scene.cluster.pass(DELIVERY_WAIT_MS - 20, false)
+    expect(scene.saysOf(redeem)).toBe('waits')
+    scene.cluster.pass(40, false)
+    expect(scene.saysOf(redeem)).toBe('redeemed 190')
+  })
+
+  test('leaves as soon as the other shard has said so, and not before its flush', () => {
+    const scene = pair()
+    const redeem = scene.begins.redeem(AB)
+    scene.runOnly(({ type }) => type !== MESSAGE.COMMIT_REDEEMED)
+    scene.cluster.deliver(0)
+    expect(scene.cluster.wire).toEqual([])
+    expect(scene.saysOf(redeem)).toBe('waits')
+    scene.cluster.run()
+    expect(scene.saysOf(redeem)).toBe('redeemed 190')
+  })
+
+  test('that comes of what others said waits for all that its lane has appended', () => {
+    const scene = new StackScene().has('A0').has('B1', { maxUses: 1 })
+    scene.redeem(['B1'], { user: 'bob', order: 'o-9' })
+    scene.cluster.pass(200)
+    const redeem = scene.begins.redeem(AB)
+    scene.runOnly(({ type }) => type !== MESSAGE.QUOTED)
+    // One flush is under way, and more was appended since.
+    for (const change of ['DISABLED', 'ENABLED'] as const) {
+      scene.cluster.call(0, { type: COMMAND.SWITCH_COUPON, coupon: byCode('A0'), by: null, change })
+    }
+    scene.cluster.deliver(0)
+    expect(scene.saysOf(redeem)).toBe('waits')
+    scene.cluster.settleFlush(0)
+    expect(scene.saysOf(redeem)).toBe('waits')
+    scene.cluster.settleFlush(0)
+    expect(scene.saysOf(redeem)).toBe('COUPON_EXHAUSTED of code 2')
+  })
+})
+
+describe('with durability relaxed', () => {
+  beforeEach(() => {
+    vi.useFakeTimers()
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  test('a shard is told only what is on disk, though answers do not wait for it', () => {
+    const scene = new StackScene([[0], [1]], true)
+    const flush = (): void => {
+      vi.advanceTimersByTime(RELAXED_FLUSH_MS)
+      scene.cluster.settleFlushes()
+    }
+    scene.has('A0').has('B1')
+    flush()
+    const redeem = scene.begins.redeem(AB)
+    scene.runOnly(() => true)
+    expect(scene.cluster.state(0).undecided.size).toBe(1)
+    expect(scene.cluster.state(1).undecided.size).toBe(0)
+    flush()
+    scene.runOnly(() => true)
+    expect(scene.cluster.state(1).undecided.size).toBe(1)
+    for (let i = 0; scene.saysOf(redeem) === 'waits' && i < 10; i++) {
+      flush()
+      scene.runOnly(() => true)
+    }
+    expect(scene.saysOf(redeem)).toBe('redeemed 190')
   })
 })
 

@@ -37,8 +37,8 @@ export interface MadeId {
 export class StackScene {
   readonly cluster: ShardCluster
 
-  constructor(shardsOfLanes?: readonly (readonly number[])[]) {
-    this.cluster = new ShardCluster(shardsOfLanes)
+  constructor(shardsOfLanes?: readonly (readonly number[])[], relaxed = false) {
+    this.cluster = new ShardCluster(shardsOfLanes, relaxed)
   }
 
   has(code: string, ...[fields, offer]: Terms): this {

@@ -136,7 +136,11 @@ export class ShardCluster {
   private readonly letters = new SeededRandom(4_711)
   private readonly random = (bytes: number) => Uint8Array.from({ length: bytes }, () => this.letters.below(256))
 
-  constructor(shardsOfLanes: readonly (readonly number[])[] = [[0], [1], [2]]) {
+  private readonly relaxed: boolean
+
+  /** `relaxed`: answers do not wait for flushes, which then begin by a timer. */
+  constructor(shardsOfLanes: readonly (readonly number[])[] = [[0], [1], [2]], relaxed = false) {
+    this.relaxed = relaxed
     this.shardsOfLanes = shardsOfLanes
     this.lanes = shardsOfLanes.map((shards) => this.startLane(shards))
   }
@@ -314,7 +318,7 @@ export class ShardCluster {
       clock: new SteadyClock(source),
       requests: new RingConsumer(requests),
       replies: new RingProducer(replies),
-      relaxed: false,
+      relaxed: this.relaxed,
       orderWindowMs: 1_000_000_000,
       orderEntriesMax: 1_000_000,
       onFailed: (error) => this.failures.push(error),
