@@ -1,0 +1,156 @@
+/** Faults at the door: roles and keys, rate limits, guessing, uniform refusals, idempotency, ETags, exports. */
+import type { Mutant } from '../mutant.ts'
+
+const KEYS = 'test/gateway/keys.test.ts'
+const RATE_LIMITS = 'test/gateway/rate-limits.test.ts'
+const TOKEN_BUCKETS = 'test/gateway/token-buckets.test.ts'
+const IDEMPOTENCY = 'test/gateway/idempotency.test.ts'
+const UNIFORM = 'test/gateway/uniform-refusals.test.ts'
+const CALLS = 'test/gateway/calls.test.ts'
+
+export const FAULTS_AT_THE_DOOR: readonly Mutant[] = [
+  {
+    id: 'marketing-may-do-everything',
+    file: 'gateway/authenticate.ts',
+    from: "if (caller.role === 'operations' || roles.includes(caller.role)) return null",
+    to: "if (caller.role !== 'checkout' || roles.includes(caller.role)) return null",
+    breaks: 'a role may do what it is for',
+    tests: ['test/gateway/authenticate.test.ts'],
+  },
+  {
+    id: 'revoked-keys-are-valid',
+    file: 'gateway/keys.ts',
+    from: 'if (revokedAt === null) callers.set(',
+    to: "if (revokedAt !== '') callers.set(",
+    breaks: 'a revoked key is no key',
+    tests: [KEYS],
+  },
+  {
+    id: 'revoked-keys-are-remembered',
+    file: 'gateway/keys.ts',
+    from: 'this.remembered.clear()\n      this.stamp',
+    to: 'this.stamp',
+    breaks: 'a key that was in use works no longer once it is revoked',
+    tests: [KEYS],
+  },
+  {
+    id: 'etag-ignored',
+    file: 'gateway/if-match.ts',
+    from: "tag.trim() === etag || tag.trim() === '*'",
+    to: "tag.trim() === etag || tag.trim() !== ''",
+    breaks: 'PATCH changes the version that the client saw',
+    tests: [CALLS],
+  },
+  {
+    id: 'one-token-too-many',
+    file: 'gateway/token-buckets.ts',
+    from: 'if (fullAtMs - nowMs > this.windowMs + this.intervalMs / 2) {',
+    to: 'if (fullAtMs - nowMs > this.windowMs + this.intervalMs * 1.5) {',
+    breaks: 'a quota lets through its tokens and no more',
+    tests: [TOKEN_BUCKETS],
+  },
+  {
+    id: 'bucket-never-fills',
+    file: 'gateway/token-buckets.ts',
+    from: 'const wantedMs = this.fullMomentOf(slot, k1, nowMs) + tokens * this.intervalMs',
+    to: 'const wantedMs = nowMs + tokens * this.intervalMs',
+    breaks: 'what was charged before counts until its time',
+    tests: [TOKEN_BUCKETS],
+  },
+  {
+    id: 'one-guesser-closes-a-shop',
+    file: 'gateway/rate-limits.ts',
+    from: 'if (this.isKeyed || wrongCodes.has(',
+    to: 'if (wrongCodes.has(',
+    breaks: 'wrong codes behind an API key do not stop its other calls',
+    tests: [RATE_LIMITS],
+  },
+  {
+    id: 'wrong-codes-of-a-user-are-free',
+    file: 'gateway/rate-limits.ts',
+    from: 'if (usersWrong.has(user.k0, user.k1, nowMs)) return null',
+    to: 'if (usersWrong.quota.tokens > 0) return null',
+    breaks: 'a user with too many wrong codes is RATE_LIMITED',
+    tests: [RATE_LIMITS],
+  },
+  {
+    id: 'guesser-is-told-every-time',
+    file: 'gateway/guessing.ts',
+    from: 'if (isUsual || !told.take(k0, k1, nowMs)) return',
+    to: 'if (isUsual) return',
+    breaks: 'somebody who goes on guessing is told once a window',
+    tests: ['test/gateway/guessing.test.ts'],
+  },
+  {
+    id: 'used-up-codes-are-told-apart',
+    file: 'gateway/uniform-refusals.ts',
+    from: "'COUPON_EXHAUSTED',\n  'COUPON_LOCKED',",
+    to: "'COUPON_LOCKED',",
+    breaks: 'a used-up code and one that does not exist look the same',
+    tests: [UNIFORM],
+  },
+  {
+    id: 'uniform-refusals-leave-early',
+    file: 'gateway/uniform-refusals.ts',
+    from: 'dueMs: arrivedMs + steps * UNIFORM_STEP_MS',
+    to: 'dueMs: arrivedMs + steps',
+    breaks: 'they leave at a moment that says nothing',
+    tests: [UNIFORM],
+  },
+  {
+    id: 'keyed-answer-before-it-is-logged',
+    file: 'gateway/idempotency-call.ts',
+    from: 'this.keep(record, () => this.tellAnswer(answerOfRecord(record, false)))',
+    to: 'this.tellAnswer(answerOfRecord(record, false))\n    this.keep(record, () => {})',
+    breaks: 'a decided answer is told when its shard has it on disk',
+    tests: [IDEMPOTENCY],
+  },
+  {
+    id: 'malformed-calls-spend-their-key',
+    file: 'gateway/idempotency-call.ts',
+    from: '} else if (found.status < 500) {\n      this.keep(null, tell)',
+    to: '} else if (found.status < 500) {\n      tell()',
+    breaks: 'a malformed call leaves its key free',
+    tests: [IDEMPOTENCY],
+  },
+  {
+    id: 'key-for-another-path',
+    file: 'gateway/idempotency.ts',
+    from: 'canonicalJson([name, target, query, ifMatch])',
+    to: 'canonicalJson([name, query, ifMatch])',
+    breaks: 'the same key on another coupon is IDEMPOTENCY_KEY_CONFLICT',
+    tests: [IDEMPOTENCY],
+  },
+  {
+    id: 'keys-of-callers-are-shared',
+    file: 'engine/domain/state.ts',
+    from: "const name = bytesOf(`${scope ?? ''}\\u0000${key}`)",
+    to: 'const name = bytesOf(`${key}`)',
+    breaks: 'a key is scoped to its caller',
+    tests: ['test/engine/domain/keys.test.ts', IDEMPOTENCY],
+  },
+  {
+    id: 'generated-codes-with-bias',
+    file: 'gateway/generated-code.ts',
+    from: 'CODE_ALPHABET[byte & 31]',
+    to: 'CODE_ALPHABET[byte % 31]',
+    breaks: 'no letter of a generated code is likelier than another',
+    tests: ['test/gateway/generated-code.test.ts'],
+  },
+  {
+    id: 'formulas-in-exports',
+    file: 'gateway/codes-csv.ts',
+    from: '/^[=+\\-@\\t\\r\\n',
+    to: '/^[=+\\-\\t\\r\\n',
+    breaks: 'no cell of an export is a formula',
+    tests: ['test/gateway/codes-csv.test.ts'],
+  },
+  {
+    id: 'null-is-kept-in-patches',
+    file: 'gateway/merge-patch.ts',
+    from: 'if (value === null) merged.delete(key)',
+    to: 'if (value === undefined) merged.delete(key)',
+    breaks: 'null removes a member (RFC 7396)',
+    tests: ['test/gateway/campaign-json.test.ts'],
+  },
+]
