@@ -39,7 +39,7 @@ export async function passUnmutated(copy: TreeCopy, mutants: readonly Mutant[], 
   const files = [...new Set(mutants.flatMap(({ tests }) => tests))]
   const run = await runTests(copy.root, files, seed)
   if (run.ending === 'passed') return run.tests
-  throw new Error(`without any fault: ${run.ending === 'failed' ? run.by : run.why}`)
+  throw new Error(`without any fault: ${run.ending === 'failed' ? `${run.by}: ` : ''}${run.why}`)
 }
 
 /** All of them, `jobs` at a time, in a copy each. */

@@ -9,13 +9,15 @@ import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { temporaryDirectory, removeDirectory } from '../support/temporary-directory.ts'
 
-/** Longer than any single test may take, twice. */
+/** Above what the suite gives a test: a busy machine is no fault that was noticed. */
+const TEST_MS_MAX = 120_000
+/** For each file: several times what the slowest takes alone. */
 const RUN_MS_MAX = 180_000
 
 export type TestRun =
   | { readonly ending: 'passed'; readonly tests: number }
   /** `by`: the first test that failed, or how the process broke. */
-  | { readonly ending: 'failed'; readonly by: string }
+  | { readonly ending: 'failed'; readonly by: string; readonly why: string }
   | { readonly ending: 'broken'; readonly why: string }
 
 interface Report {
@@ -25,7 +27,11 @@ interface Report {
   readonly testResults: readonly {
     readonly status: string
     readonly message: string
-    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[]
+    readonly assertionResults: readonly {
+      readonly status: string
+      readonly fullName: string
+      readonly failureMessages: readonly string[]
+    }[]
   }[]
 }
 
@@ -34,10 +40,13 @@ export async function runTests(root: string, files: readonly string[], seed: num
   const directory = temporaryDirectory('mutant-run')
   const reportPath = join(directory, 'report.json')
   const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs')
-  const options = ['--reporter=json', `--outputFile=${reportPath}`, '--bail=1']
+  const times = [`--testTimeout=${TEST_MS_MAX}`, `--hookTimeout=${TEST_MS_MAX}`]
+  const options = ['--reporter=json', `--outputFile=${reportPath}`, '--bail=1', ...times]
   try {
-    const { text, isHung } = await ended(root, [vitest, 'run', ...files, ...options], environment(seed, directory))
-    if (isHung) return { ending: 'broken', why: `no end after ${RUN_MS_MAX / 1_000} s` }
+    const msMax = RUN_MS_MAX * files.length
+    const args = [vitest, 'run', ...files, ...options]
+    const { text, isHung } = await ended(root, args, environment(seed, directory), msMax)
+    if (isHung) return { ending: 'broken', why: `no end after ${msMax / 1_000} s` }
     return judged(reportPath, text, files.length)
   } finally {
     removeDirectory(directory)
@@ -55,6 +64,7 @@ function ended(
   cwd: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv,
+  msMax: number,
 ): Promise<{ text: string; isHung: boolean }> {
   // A process group of its own: what hangs is ended with everything that it started.
   const child = spawn(process.execPath, args, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
@@ -68,7 +78,7 @@ function ended(
   const watch = setTimeout(() => {
     isHung = true
     if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
-  }, RUN_MS_MAX)
+  }, msMax)
   return new Promise((resolve, reject) => {
     child.once('error', reject)
     child.once('close', () => {
@@ -88,13 +98,16 @@ function judged(reportPath: string, text: string, files: number): TestRun {
   rmSync(reportPath)
   for (const { assertionResults } of report.testResults) {
     const failed = assertionResults.find(({ status }) => status === 'failed')
-    if (failed !== undefined) return { ending: 'failed', by: failed.fullName }
+    if (failed !== undefined) return { ending: 'failed', by: failed.fullName, why: failed.failureMessages.join('\n') }
   }
   const suite = report.testResults.find(({ status }) => status === 'failed')
-  if (suite !== undefined && suite.assertionResults.length > 0) return { ending: 'failed', by: 'what all tests need' }
+  if (suite !== undefined && suite.assertionResults.length > 0) {
+    return { ending: 'failed', by: 'what all tests need', why: suite.message }
+  }
   if (suite !== undefined) return { ending: 'broken', why: `a test file does not load: ${suite.message}` }
   const crash = /^.*Unhandled .*$|^Error: .*$/m.exec(text)?.[0]
-  if (!report.success || crash !== undefined) return { ending: 'failed', by: crash ?? 'a process that broke' }
+  if (!report.success || crash !== undefined)
+    return { ending: 'failed', by: crash ?? 'a process that broke', why: text }
   if (report.testResults.length !== files) return { ending: 'broken', why: 'not every test file was run' }
   if (report.numPassedTests === 0) return { ending: 'broken', why: 'no test was run' }
   return { ending: 'passed', tests: report.numPassedTests }

@@ -186,9 +186,11 @@ describe('after an accident', () => {
       const args = [PRODUCT_ENTRY, 'keys', 'create', '--role', role, '--name', role, '--data-dir', dataDir]
       return execFileSync(process.execPath, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
     }
+    // Before the start: a server looks for new keys once a second.
+    const [ofMarketing, ofCheckout] = [keyOf('marketing'), keyOf('checkout')]
     const { server } = await started({ settings: { AUTH: 'on' } })
-    const marketing = new Shop(server, keyOf('marketing'))
-    const checkout = new Shop(server, keyOf('checkout'))
+    const marketing = new Shop(server, ofMarketing)
+    const checkout = new Shop(server, ofCheckout)
     await marketing.coupon('OPENCODE', { description: 'globes', listed: true })
     await marketing.coupon('SECRETCODE', { description: 'globes' })
     await marketing.found('search_term=globes', 2)
