@@ -13,11 +13,20 @@ import { TreeCopy } from './tree-copy.ts'
 
 const FAULTS_MIN = 60
 const SEED = 1
-const AREAS = ['engine/domain', 'engine/shard', 'engine/shard/tables', 'persistence', 'gateway', 'engine/transport']
+const AREAS = [
+  'engine/domain',
+  'engine/shard',
+  'engine/shard/tables',
+  'engine/transport',
+  'persistence',
+  'gateway/access',
+  'gateway/guard',
+  'gateway/idempotency',
+]
 
 const SAMPLE: Mutant = {
   id: 'sample',
-  file: 'gateway/codes-csv.ts',
+  file: 'gateway/codes/codes-csv.ts',
   from: 'FORMULA.test(text)',
   to: '!FORMULA.test(text)',
   breaks: 'no cell of an export is a formula',
@@ -43,7 +52,7 @@ describe('every planted fault', () => {
 
 describe('a fault', () => {
   test.each<[string, Partial<Mutant>, string]>([
-    ['whose text is gone', { from: 'FORMULA.test(word)' }, 'is not in gateway/codes-csv.ts any more'],
+    ['whose text is gone', { from: 'FORMULA.test(word)' }, 'is not in gateway/codes/codes-csv.ts any more'],
     ['whose text stands twice', { from: 'formulas: Formulas' }, 'more than once'],
     ['that changes nothing', { to: SAMPLE.from }, 'changes nothing'],
   ])('%s is an error', (_, change, message) => {

@@ -11,7 +11,7 @@ const CALLS = 'test/gateway/calls.test.ts'
 export const FAULTS_AT_THE_DOOR: readonly Mutant[] = [
   {
     id: 'marketing-may-do-everything',
-    file: 'gateway/authenticate.ts',
+    file: 'gateway/access/authenticate.ts',
     from: "if (caller.role === 'operations' || roles.includes(caller.role)) return null",
     to: "if (caller.role !== 'checkout' || roles.includes(caller.role)) return null",
     breaks: 'a role may do what it is for',
@@ -19,7 +19,7 @@ export const FAULTS_AT_THE_DOOR: readonly Mutant[] = [
   },
   {
     id: 'revoked-keys-are-valid',
-    file: 'gateway/keys.ts',
+    file: 'gateway/access/keys.ts',
     from: 'if (revokedAt === null) callers.set(',
     to: "if (revokedAt !== '') callers.set(",
     breaks: 'a revoked key is no key',
@@ -27,7 +27,7 @@ export const FAULTS_AT_THE_DOOR: readonly Mutant[] = [
   },
   {
     id: 'revoked-keys-are-remembered',
-    file: 'gateway/keys.ts',
+    file: 'gateway/access/keys.ts',
     from: 'this.remembered.clear()\n      this.stamp',
     to: 'this.stamp',
     breaks: 'a key that was in use works no longer once it is revoked',
@@ -35,7 +35,7 @@ export const FAULTS_AT_THE_DOOR: readonly Mutant[] = [
   },
   {
     id: 'etag-ignored',
-    file: 'gateway/if-match.ts',
+    file: 'gateway/http/if-match.ts',
     from: "tag.trim() === etag || tag.trim() === '*'",
     to: "tag.trim() === etag || tag.trim() !== ''",
     breaks: 'PATCH changes the version that the client saw',
@@ -43,7 +43,7 @@ export const FAULTS_AT_THE_DOOR: readonly Mutant[] = [
   },
   {
     id: 'one-token-too-many',
-    file: 'gateway/token-buckets.ts',
+    file: 'gateway/guard/token-buckets.ts',
     from: 'if (fullAtMs - nowMs > this.windowMs + this.intervalMs / 2) {',
     to: 'if (fullAtMs - nowMs > this.windowMs + this.intervalMs * 1.5) {',
     breaks: 'a quota lets through its tokens and no more',
@@ -51,7 +51,7 @@ export const FAULTS_AT_THE_DOOR: readonly Mutant[] = [
   },
   {
     id: 'bucket-never-fills',
-    file: 'gateway/token-buckets.ts',
+    file: 'gateway/guard/token-buckets.ts',
     from: 'const wantedMs = this.fullMomentOf(slot, k1, nowMs) + tokens * this.intervalMs',
     to: 'const wantedMs = nowMs + tokens * this.intervalMs',
     breaks: 'what was charged before counts until its time',
@@ -59,7 +59,7 @@ export const FAULTS_AT_THE_DOOR: readonly Mutant[] = [
   },
   {
     id: 'one-guesser-closes-a-shop',
-    file: 'gateway/rate-limits.ts',
+    file: 'gateway/guard/rate-limits.ts',
     from: 'if (this.isKeyed || wrongCodes.has(',
     to: 'if (wrongCodes.has(',
     breaks: 'wrong codes behind an API key do not stop its other calls',
@@ -67,7 +67,7 @@ export const FAULTS_AT_THE_DOOR: readonly Mutant[] = [
   },
   {
     id: 'wrong-codes-of-a-user-are-free',
-    file: 'gateway/rate-limits.ts',
+    file: 'gateway/guard/rate-limits.ts',
     from: 'if (usersWrong.has(user.k0, user.k1, nowMs)) return null',
     to: 'if (usersWrong.quota.tokens > 0) return null',
     breaks: 'a user with too many wrong codes is RATE_LIMITED',
@@ -75,7 +75,7 @@ export const FAULTS_AT_THE_DOOR: readonly Mutant[] = [
   },
   {
     id: 'guesser-is-told-every-time',
-    file: 'gateway/guessing.ts',
+    file: 'gateway/guard/guessing.ts',
     from: 'if (isUsual || !told.take(k0, k1, nowMs)) return',
     to: 'if (isUsual) return',
     breaks: 'somebody who goes on guessing is told once a window',
@@ -83,7 +83,7 @@ export const FAULTS_AT_THE_DOOR: readonly Mutant[] = [
   },
   {
     id: 'used-up-codes-are-told-apart',
-    file: 'gateway/uniform-refusals.ts',
+    file: 'gateway/guard/uniform-refusals.ts',
     from: "'COUPON_EXHAUSTED',\n  'COUPON_LOCKED',",
     to: "'COUPON_LOCKED',",
     breaks: 'a used-up code and one that does not exist look the same',
@@ -91,7 +91,7 @@ export const FAULTS_AT_THE_DOOR: readonly Mutant[] = [
   },
   {
     id: 'uniform-refusals-leave-early',
-    file: 'gateway/uniform-refusals.ts',
+    file: 'gateway/guard/uniform-refusals.ts',
     from: 'dueMs: arrivedMs + steps * UNIFORM_STEP_MS',
     to: 'dueMs: arrivedMs + steps',
     breaks: 'they leave at a moment that says nothing',
@@ -99,7 +99,7 @@ export const FAULTS_AT_THE_DOOR: readonly Mutant[] = [
   },
   {
     id: 'keyed-answer-before-it-is-logged',
-    file: 'gateway/idempotency-call.ts',
+    file: 'gateway/idempotency/idempotency-call.ts',
     from: 'this.keep(record, () => this.tellAnswer(answerOfRecord(record, false)))',
     to: 'this.tellAnswer(answerOfRecord(record, false))\n    this.keep(record, () => {})',
     breaks: 'a decided answer is told when its shard has it on disk',
@@ -107,7 +107,7 @@ export const FAULTS_AT_THE_DOOR: readonly Mutant[] = [
   },
   {
     id: 'malformed-calls-spend-their-key',
-    file: 'gateway/idempotency-call.ts',
+    file: 'gateway/idempotency/idempotency-call.ts',
     from: '} else if (found.status < 500) {\n      this.keep(null, tell)',
     to: '} else if (found.status < 500) {\n      tell()',
     breaks: 'a malformed call leaves its key free',
@@ -115,7 +115,7 @@ export const FAULTS_AT_THE_DOOR: readonly Mutant[] = [
   },
   {
     id: 'key-for-another-path',
-    file: 'gateway/idempotency.ts',
+    file: 'gateway/idempotency/idempotency.ts',
     from: 'canonicalJson([name, target, query, ifMatch])',
     to: 'canonicalJson([name, query, ifMatch])',
     breaks: 'the same key on another coupon is IDEMPOTENCY_KEY_CONFLICT',
@@ -131,7 +131,7 @@ export const FAULTS_AT_THE_DOOR: readonly Mutant[] = [
   },
   {
     id: 'generated-codes-with-bias',
-    file: 'gateway/generated-code.ts',
+    file: 'gateway/codes/generated-code.ts',
     from: 'CODE_ALPHABET[byte & 31]',
     to: 'CODE_ALPHABET[byte % 31]',
     breaks: 'no letter of a generated code is likelier than another',
@@ -139,7 +139,7 @@ export const FAULTS_AT_THE_DOOR: readonly Mutant[] = [
   },
   {
     id: 'formulas-in-exports',
-    file: 'gateway/codes-csv.ts',
+    file: 'gateway/codes/codes-csv.ts',
     from: '/^[=+\\-@\\t\\r\\n',
     to: '/^[=+\\-\\t\\r\\n',
     breaks: 'no cell of an export is a formula',
@@ -147,7 +147,7 @@ export const FAULTS_AT_THE_DOOR: readonly Mutant[] = [
   },
   {
     id: 'null-is-kept-in-patches',
-    file: 'gateway/merge-patch.ts',
+    file: 'gateway/json/merge-patch.ts',
     from: 'if (value === null) merged.delete(key)',
     to: 'if (value === undefined) merged.delete(key)',
     breaks: 'null removes a member (RFC 7396)',
