@@ -280,6 +280,21 @@ describe('right histories', () => {
       ],
     ],
     [
+      'a switch that changes nothing where it could first be taken, and something where it has to be',
+      {},
+      [
+        { client: 'ann', at: [1, 8], call: { type: 'SWITCH', enabled: true }, answer: shown(0) },
+        {
+          client: 'bob',
+          at: [2, 3],
+          call: { type: 'SWITCH', enabled: false },
+          answer: shown(0, 0, null, 'DISABLED'),
+        },
+        { client: 'bob', at: [4, 5], call: READ, answer: shown(0, 0, null, 'DISABLED') },
+        { client: 'bob', at: [9, 10], call: READ, answer: shown(0) },
+      ],
+    ],
+    [
       'an order with another cart is told of the conflict',
       {},
       [
@@ -301,6 +316,10 @@ describe('right histories', () => {
       { at: [7, 8], timeMs: 2_000, call: { ...late, allowLate: true }, answer: receipt('r1', { reservationId: 'v1' }) },
     ]
     expect(isRight(ONE_USE, written, true)).toBe(true)
+    // The price is the reserved one whatever cart is brought, and the same call again is answered the same.
+    const carted = { ...late, allowLate: true, totalMinor: 2_000 }
+    const again = receipt('r1', { isNew: false, reservationId: 'v1' })
+    expect(isRight(ONE_USE, [...written, { at: [9, 10], timeMs: 2_000, call: carted, answer: again }], true)).toBe(true)
   })
 
   test('a lost reservation ends at a time that nobody knows', () => {

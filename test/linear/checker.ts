@@ -9,7 +9,16 @@
 // Open operations may be taken, or left for ever. One that would change nothing is left: taking it could not help. One whose
 // process is known to have died is not taken once an operation that began after that death has been.
 
-import { CouponSpecification, type CouponState, keyOf, NEW_COUPON } from './specification.ts'
+import {
+  changedNothing,
+  CouponSpecification,
+  type CouponState,
+  keyOf,
+  heardOf,
+  isDoneOnce,
+  NEW_COUPON,
+  thatMatter,
+} from './specification.ts'
 import type { History, Operation } from './operation.ts'
 
 /** Steps of the specification. A history of 250 operations takes some 500; beyond this it counts as undecided, never as right. */
@@ -34,9 +43,10 @@ export class Undecided extends Error {
 interface Step {
   readonly operation: Operation
   readonly state: CouponState
-  readonly candidates: readonly Operation[]
-  nextCandidate: number
-  readonly waiting: Choice[]
+  /** Answered operations that may come next, with what they lead to; the last is tried first. */
+  readonly choices: Choice[]
+  /** Open ones, asked only when no answered one is left; the last is asked first. */
+  readonly open: Operation[]
   readonly latestInvoked: number
 }
 
@@ -53,6 +63,7 @@ class Search {
   /** By `invokedAt`. */
   private readonly operations: readonly Operation[]
   private readonly places: ReadonlyMap<number, number>
+  private readonly heard: ReadonlySet<Operation>
   private readonly specification: CouponSpecification
   private readonly taken: Uint8Array
   private readonly seen = new Set<string>()
@@ -62,8 +73,10 @@ class Search {
   private longest: readonly number[] = []
   private stuckAt: readonly number[] = []
 
-  constructor({ rules, isTimed, operations }: History) {
+  constructor({ rules, isTimed, operations: all }: History) {
+    const operations = thatMatter(all)
     this.operations = operations
+    this.heard = heardOf(operations)
     this.places = new Map(operations.map(({ id }, place) => [id, place]))
     this.specification = new CouponSpecification(rules, isTimed)
     this.taken = new Uint8Array(operations.length)
@@ -99,15 +112,31 @@ class Search {
 
   private enter(operation: Operation, state: CouponState): void {
     const latestInvoked = Math.max(this.way.at(-1)?.latestInvoked ?? operation.invokedAt, operation.invokedAt)
-    const candidates = this.candidates(latestInvoked)
-    this.way.push({ operation, state, candidates, nextCandidate: 0, waiting: [], latestInvoked })
+    const { answered, open } = this.candidates(latestInvoked)
+    const idle = this.idleChoice(answered, open, state)
+    const choices = idle === null ? answered.flatMap((one) => this.choicesOf(one, state)) : [idle]
+    this.way.push({ operation, state, choices, open: idle === null ? open : [], latestInvoked })
+  }
+
+  /**
+   * An operation that fits here and changes nothing, here or wherever it would be taken instead. Whatever way on there is, this may as well come first: the others find
+   * the same state after it. So nothing else has to be tried, unless an open operation would come too late by it.
+   */
+  private idleChoice(answered: readonly Operation[], open: readonly Operation[], state: CouponState): Choice | null {
+    const deadline = Math.min(...open.map(({ openUntil }) => openUntil))
+    for (const operation of answered) {
+      if (operation.invokedAt > deadline || !(changedNothing(operation) || isDoneOnce(operation))) continue
+      const choices = this.choicesOf(operation, state)
+      if (choices.length === 1 && choices[0]?.state === state) return choices[0]
+    }
+    return null
   }
 
   /** Back by one. */
   private giveUp(): void {
     if (this.way.length - 1 > this.longest.length || this.stuckAt.length === 0) {
       this.longest = this.orderSoFar()
-      this.stuckAt = (this.way.at(-1) as Step).candidates.filter(isAnswered).map(({ id }) => id)
+      this.stuckAt = this.candidates((this.way.at(-1) as Step).latestInvoked).answered.map(({ id }) => id)
     }
     const { operation } = this.way.pop() as Step
     if (this.way.length === 0) return
@@ -119,22 +148,25 @@ class Search {
   private nextChoice(): Choice | null {
     const here = this.way.at(-1) as Step
     for (;;) {
-      const choice = here.waiting.pop()
+      const choice = here.choices.pop()
       if (choice !== undefined) {
         if (this.isNew(choice)) return choice
         continue
       }
-      const operation = here.candidates[here.nextCandidate++]
+      const operation = here.open.pop()
       if (operation === undefined) return null
-      for (const state of this.statesAfter(operation, here.state)) here.waiting.push({ operation, state })
+      here.choices.push(...this.choicesOf(operation, here.state))
     }
   }
 
-  private statesAfter({ id, call, answer, timeMs }: Operation, state: CouponState): CouponState[] {
+  private choicesOf(operation: Operation, before: CouponState): Choice[] {
+    const { id, call, answer, timeMs } = operation
     if (++this.steps > STEPS_MAX) throw new Undecided(`undecided after ${STEPS_MAX} steps`)
-    return answer === null
-      ? this.specification.unanswered(state, id, call)
-      : this.specification.answered(state, id, call, answer, timeMs)
+    const states =
+      answer === null
+        ? this.specification.unanswered(before, id, call)
+        : this.specification.answered(before, id, call, answer, timeMs)
+    return states.map((state) => ({ operation, state }))
   }
 
   private isNew({ operation, state }: Choice): boolean {
@@ -157,8 +189,11 @@ class Search {
     return key
   }
 
-  /** Operations that may come next: no answered one that is left ended before they began. Answered ones first, by their end. */
-  private candidates(latestInvoked: number): Operation[] {
+  /**
+   * Operations that may come next: no answered one that is left ended before they began. In the order in which they are best
+   * tried, the best at the end: answered ones by their end, open ones that somebody heard of later before those that nobody did.
+   */
+  private candidates(latestInvoked: number): { answered: Operation[]; open: Operation[] } {
     const answered: Operation[] = []
     const open: Operation[] = []
     let earliestEnd = Number.POSITIVE_INFINITY
@@ -172,8 +207,9 @@ class Search {
         open.push(operation)
       }
     }
-    answered.sort((a, b) => a.returnedAt - b.returnedAt)
-    return [...answered, ...open]
+    answered.sort((a, b) => b.returnedAt - a.returnedAt)
+    open.sort((a, b) => Number(this.heard.has(a)) - Number(this.heard.has(b)))
+    return { answered, open }
   }
 
   private placeOf({ id }: Operation): number {

@@ -124,6 +124,9 @@ class Proof {
     try {
       const judgement = judgeHistory(history)
       steps = judgement.steps
+      if (steps > 20_000) {
+        writeFileSync(`/tmp/linh/${this.options.seed}-${recorder.rules.code}-${steps}.json`, textOfHistory(history))
+      }
       if (!judgement.isLinearizable) {
         this.keep(recorder)
         throw new Violation(`the history of ${history.rules.code} is not linearizable\n${wordsOf(shortened(history))}`)

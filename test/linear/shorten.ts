@@ -5,6 +5,7 @@
 // long as the rest stays wrong.
 
 import { judgeHistory, Undecided } from './checker.ts'
+import { changedNothing } from './specification.ts'
 import type { History, Operation } from './operation.ts'
 
 export function shortened(history: History): History {
@@ -44,12 +45,4 @@ function isWrong(history: History): boolean {
     if (cause instanceof Undecided) return false
     throw cause
   }
-}
-
-/** Whatever the state was. A reservation that was there already may have been priced anew, so it stays. */
-function changedNothing({ call, answer }: Operation): boolean {
-  if (call.type.startsWith('READ') || call.type === 'VALIDATE') return true
-  if (answer === null) return false
-  if (answer.kind === 'REFUSED') return true
-  return answer.kind === 'REDEMPTION' && !answer.isNew && call.type !== 'REVERSE'
 }

@@ -9,7 +9,7 @@
 // States are never changed, only made anew. Reservations and redemptions are kept in the order of the operations that made
 // them, so equal states look equal whatever way led there.
 
-import type { Answer, Call, CouponRules, CouponView } from './operation.ts'
+import type { Answer, Call, CouponRules, CouponView, Operation } from './operation.ts'
 
 interface Reservation {
   /** The operation that made it. */
@@ -35,6 +35,8 @@ interface Redemption {
   readonly totalMinor: number
   /** The operation that made the reservation it used; null: it used none. */
   readonly reservedBy: number | null
+  /** Of a reservation that had run out: at the reserved price, whatever cart was brought. */
+  readonly isLate: boolean
   readonly isReversed: boolean
 }
 
@@ -62,6 +64,10 @@ type Told =
   | { readonly kind: 'VALIDATED'; readonly reason: string | null; readonly totalMinor: number }
   | { readonly kind: 'REFUSED'; readonly codes: readonly string[] }
 
+/** They change nothing, ever. */
+const READS: ReadonlySet<Call['type']> = new Set(['READ_COUPON', 'READ_RESERVATION', 'READ_REDEMPTION', 'VALIDATE'])
+/** Refusals that an earlier redemption of the order earned. */
+const OF_ORDERS: ReadonlySet<string> = new Set(['ORDER_CONFLICT', 'REDEMPTION_REVERSED'])
 const NEVER_MS = Number.POSITIVE_INFINITY
 
 export class CouponSpecification {
@@ -96,7 +102,7 @@ export class CouponSpecification {
 
   /** Time has gone on to `timeMs`, or to any later time, and what is over is over. */
   private statesAt(state: CouponState, timeMs: number | null): CouponState[] {
-    if (!this.isTimed) return [state]
+    if (!this.isTimed || timeMs === state.timeMs) return [state]
     if (timeMs !== null) return timeMs < state.timeMs ? [] : lapsed(state, timeMs)
     const ends = state.reservations.filter(({ status }) => status === 'RESERVED').map(endOf)
     const times = new Set([state.timeMs, ...ends.filter((endMs) => endMs > state.timeMs)])
@@ -142,10 +148,10 @@ export class CouponSpecification {
     const earlier = state.redemptions.find((one) => one.order === order)
     if (earlier !== undefined) return retried(state, earlier, user, totalMinor)
     const open = openOf(state, user, order) ?? openOf(state, user, null)
-    if (open !== undefined) return redeemed(state, { by, user, order, totalMinor, reservedBy: open.by })
+    if (open !== undefined) return redeemed(state, { by, user, order, totalMinor, reservedBy: open.by, isLate: false })
     const refusal = this.refusalFor(state, user)
     if (refusal !== null) return refused(state, refusal)
-    return redeemed(state, { by, user, order, totalMinor, reservedBy: null })
+    return redeemed(state, { by, user, order, totalMinor, reservedBy: null, isLate: false })
   }
 
   private reserve(state: CouponState, by: number, call: Extract<Call, { type: 'RESERVE' }>): Effect[] {
@@ -185,7 +191,8 @@ export class CouponSpecification {
     if (found === undefined) return refused(state, 'RESERVATION_NOT_FOUND')
     const { user } = found
     const earlier = state.redemptions.find((one) => one.order === order)
-    if (earlier !== undefined) return retried(state, earlier, user, call.totalMinor)
+    // The same late call again must be answered, although the cart it brings was never the price.
+    if (earlier !== undefined) return retried(state, earlier, user, earlier.isLate ? null : call.totalMinor)
     if (found.status === 'REDEEMED' || found.status === 'RELEASED') return refused(state, 'RESERVATION_CLOSED')
     if (found.order !== null && found.order !== order) return refused(state, 'ORDER_CONFLICT')
     if (found.status === 'EXPIRED') {
@@ -193,9 +200,9 @@ export class CouponSpecification {
       const refusal = this.refusalOfLimits(state, user)
       if (refusal !== null) return refused(state, refusal)
     }
-    // Late, it is the reserved price whatever cart is brought.
-    const totalMinor = found.status === 'EXPIRED' ? found.totalMinor : (call.totalMinor ?? found.totalMinor)
-    return redeemed(state, { by, user, order, totalMinor, reservedBy: found.by })
+    const isLate = found.status === 'EXPIRED'
+    const totalMinor = isLate ? found.totalMinor : (call.totalMinor ?? found.totalMinor)
+    return redeemed(state, { by, user, order, totalMinor, reservedBy: found.by, isLate })
   }
 
   private refusalFor(state: CouponState, user: string): string | null {
@@ -290,14 +297,56 @@ export class CouponSpecification {
   }
 }
 
+/** Whatever the state was. A reservation that was there already may have been priced anew, so it is not among them. */
+export function changedNothing({ call, answer }: Operation): boolean {
+  if (READS.has(call.type)) return true
+  if (answer === null) return false
+  if (answer.kind === 'REFUSED') return true
+  return answer.kind === 'REDEMPTION' && !answer.isNew && call.type !== 'REVERSE'
+}
+
+/** What such a call finds done stays done, so where it changes nothing it will not later either. */
+export function isDoneOnce({ call }: Operation): boolean {
+  return call.type === 'RELEASE' || call.type === 'REVERSE'
+}
+
+/**
+ * Those that may have changed something. An order makes one redemption, ever: where an answer tells which call made it, no
+ * other call of this order did, so one without an answer changed nothing and need not be looked at.
+ */
+export function thatMatter(operations: readonly Operation[]): Operation[] {
+  const made = new Set<string | null>()
+  for (const { call, answer } of operations) {
+    if (answer?.kind === 'REDEMPTION' && answer.isNew) made.add(redeemedOrderOf(call))
+  }
+  return operations.filter(({ call, answer }) => {
+    return answer !== null || !(READS.has(call.type) || made.has(redeemedOrderOf(call) ?? ''))
+  })
+}
+
+/** Calls without an answer that somebody heard of later: their order was known, and no answered call had made it known. */
+export function heardOf(operations: readonly Operation[]): ReadonlySet<Operation> {
+  const told = new Set<string | null>()
+  for (const { call, answer } of operations) {
+    const isKnown =
+      answer?.kind === 'REDEMPTION' ? !answer.isNew : answer?.kind === 'REFUSED' && OF_ORDERS.has(answer.code)
+    if (isKnown) told.add(redeemedOrderOf(call))
+  }
+  return new Set(operations.filter(({ call, answer }) => answer === null && told.has(redeemedOrderOf(call) ?? '')))
+}
+
+function redeemedOrderOf(call: Call): string | null {
+  return call.type === 'REDEEM' || call.type === 'REDEEM_RESERVATION' ? call.order : null
+}
+
 /** A text that two states share only when they are equal. */
 export function keyOf({ timeMs, isDisabled, reservations, redemptions }: CouponState): string {
   let key = `${timeMs}${isDisabled ? 'd' : 'e'}`
   for (const { by, id, totalMinor, expiresAtMs, lastsUntilMs, status } of reservations) {
     key += `;${by},${id},${totalMinor},${expiresAtMs ?? `>${lastsUntilMs}`},${status}`
   }
-  for (const { by, id, totalMinor, reservedBy, isReversed } of redemptions) {
-    key += `/${by},${id},${totalMinor},${reservedBy}${isReversed ? 'r' : ''}`
+  for (const { by, id, totalMinor, reservedBy, isLate, isReversed } of redemptions) {
+    key += `/${by},${id},${totalMinor},${reservedBy}${isLate ? 'l' : ''}${isReversed ? 'r' : ''}`
   }
   return key
 }

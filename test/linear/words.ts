@@ -1,5 +1,5 @@
 // A history in words, for whoever has to find the fault: what was settled before the end came in sight as one sentence, then
-// call by call.
+// call by call, then the answer that came last. Without it the rest may still be right.
 
 import type { Answer, Call, History, Operation } from './operation.ts'
 
@@ -14,6 +14,11 @@ export function wordsOf({ rules, operations }: History): string {
   const lines = [`${rules.code}, a coupon ${limit}${ofUser}:`]
   if (settled.length > 0) lines.push(`  before: ${sums(settled)}`)
   lines.push(...told.map((operation) => `  ${line(operation)}`))
+  const last = operations
+    .filter(({ answer }) => answer !== null)
+    .sort((a, b) => a.returnedAt - b.returnedAt)
+    .at(-1)
+  if (last !== undefined) lines.push(`  does not fit: ${line(last)}`)
   return lines.join('\n')
 }
 
