@@ -125,7 +125,6 @@ class Proof {
       const judgement = judgeHistory(history)
       steps = judgement.steps
       if (steps > 20_000) {
-        writeFileSync(`/tmp/linh/${this.options.seed}-${recorder.rules.code}-${steps}.json`, textOfHistory(history))
       }
       if (!judgement.isLinearizable) {
         this.keep(recorder)
