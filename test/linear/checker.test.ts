@@ -67,6 +67,19 @@ describe('wrong histories', () => {
       ],
     ],
     [
+      'a first answer that is told as one of before',
+      {},
+      [{ at: [1, 2], call: redeem('a'), answer: receipt('r1', { isNew: false }) }],
+    ],
+    [
+      'a use of a user whose limit is held by a reservation for another order',
+      { maxUsesPerUser: 1 },
+      [
+        { at: [1, 2], call: reserve('ann', 'a'), answer: reserved('v1') },
+        { at: [3, 4], call: redeem('b', 'ann'), answer: receipt('r1') },
+      ],
+    ],
+    [
       'one name for two redemptions',
       {},
       [
@@ -235,6 +248,20 @@ describe('right histories', () => {
         { client: 'ann', at: [1], call: redeem('a', 'ann') },
         { client: 'bob', at: [2, 3], call: READ, answer: shown(0) },
         { client: 'bob', at: [4, 5], call: READ, answer: shown(1) },
+      ],
+    ],
+    [
+      'a lost redemption that must have happened before an answer that fits without it as well',
+      {},
+      [
+        { client: 'ann', at: [1], openUntil: 3, call: redeem('a', 'ann') },
+        {
+          client: 'bob',
+          at: [4, 5],
+          call: { type: 'VALIDATE', totalMinor: 1_000 },
+          answer: { kind: 'VALIDATED', reason: null, amountMinor: 100 },
+        },
+        { client: 'bob', at: [6, 7], call: READ, answer: shown(1) },
       ],
     ],
     [

@@ -42,7 +42,9 @@ export interface ProofCounts {
   /** Operations without an answer. */
   open: number
   kills: number
-  /** The fewest and most kills inside one history. */
+  /** Processes that gave up because the disk did not answer in time. */
+  storageEnds: number
+  /** The fewest and most ends of the process inside one history. */
   killsInsideMin: number
   killsInsideMax: number
   refusals: number
@@ -66,6 +68,7 @@ class Proof {
     operations: 0,
     open: 0,
     kills: 0,
+    storageEnds: 0,
     killsInsideMin: Number.POSITIVE_INFINITY,
     killsInsideMax: 0,
     refusals: 0,
@@ -98,7 +101,8 @@ class Proof {
       const batch = new Batch({ operations, kills, server }, this.random, this.ticks, recorders)
       await batch.run()
       this.counts.kills += kills
-      for (const recorder of recorders) this.judge(recorder, batch.killedAt)
+      this.counts.storageEnds += batch.storageEnds
+      for (const recorder of recorders) this.judge(recorder, batch.diedAt)
       report(this.line())
     }
   }
@@ -116,7 +120,7 @@ class Proof {
     })
   }
 
-  private judge(recorder: Recorder, killedAt: readonly number[]): void {
+  private judge(recorder: Recorder, diedAt: readonly number[]): void {
     const history = recorder.history()
     const { operations } = history
     const startedMs = performance.now()
@@ -136,7 +140,7 @@ class Proof {
       throw new Violation(`the history of ${history.rules.code} is ${cause.message}`, { cause })
     }
     this.count(recorder, steps, performance.now() - startedMs)
-    const inside = killedAt.filter(
+    const inside = diedAt.filter(
       (at) => operations.some(({ invokedAt }) => invokedAt < at) && operations.some(({ invokedAt }) => invokedAt > at),
     ).length
     this.counts.killsInsideMin = Math.min(this.counts.killsInsideMin, inside)
@@ -168,7 +172,7 @@ class Proof {
     return (
       `${counts.histories} of ${options.histories} histories, ${counts.operations} operations (${counts.reads} reads, ` +
       `${counts.replays} replays, ${counts.refusals} refusals, ${counts.lapsed} of them as run out), ${counts.open} left open; ` +
-      `${counts.kills} kills, ${counts.killsInsideMin} to ${counts.killsInsideMax} in each; judged in ${counts.steps} steps, ` +
+      `${counts.kills} kills, ${counts.storageEnds} ends for want of a disk, ${counts.killsInsideMin} to ${counts.killsInsideMax} in each; judged in ${counts.steps} steps, ` +
       `${counts.stepsMax} at most, ${Math.round(counts.judgeMs)} ms`
     )
   }

@@ -19,6 +19,8 @@ export interface Wires {
 export interface World {
   /** Settles when a server serves. */
   serving(): Promise<Wires>
+  /** A call over these ended in doubt, so their server is at its end: settles when another one serves. */
+  doubted(wires: Wires): Promise<void>
   /** Every call that left is told of, and told of again when nothing can come of it any more. */
   began(): void
   ended(): void
@@ -87,15 +89,20 @@ export class Shoppers {
         this.lost.push(call)
         told.catch(this.failed)
       } else {
-        this.hear(id, call, await told)
+        await this.hear(id, call, await told, wires)
       }
     }
   }
 
-  private hear(id: number, call: Call, told: Heard): void {
-    if (told === null) this.lost.push(call)
-    else if (told.kind === 'NOT_DONE') this.recorder.notDone(id)
-    else this.take(id, told.answer, told.timeMs)
+  private async hear(id: number, call: Call, told: Heard, wires: Wires): Promise<void> {
+    if (told === null) {
+      this.lost.push(call)
+      await this.world.doubted(wires)
+    } else if (told.kind === 'NOT_DONE') {
+      this.recorder.notDone(id)
+    } else {
+      this.take(id, told.answer, told.timeMs)
+    }
   }
 
   private async tracked<Result>(send: () => Promise<Result>): Promise<Result> {
@@ -123,6 +130,7 @@ export class Shoppers {
       if (answer === undefined) this.lost.push(calls[row] as Call)
       else this.take(id, answer, 0)
     }
+    if (answers === null) await this.world.doubted(wires)
   }
 
   private nextCall(): Call {

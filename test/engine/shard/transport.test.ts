@@ -15,6 +15,19 @@ describe('a call', () => {
     await awake
     expect(await rig.arrivals(1)).toMatchObject([{ shard: 1, bytes: [7] }])
   })
+
+  test('gives its slot to the next one', async () => {
+    const rig = new InProcessRig()
+    for (let i = 0; i < 20; i++) {
+      const settled = new Promise<void>((resolve) =>
+        rig.transport.call(0, Uint8Array.of(i), 1, { settled: () => resolve() }),
+      )
+      const [arrival] = (await rig.arrivals(1)) as [Arrival]
+      expect(arrival).toMatchObject({ bytes: [i], token: 0 })
+      rig.answer(arrival, [])
+      await settled
+    }
+  })
 })
 
 describe('a transport that is closed', () => {
