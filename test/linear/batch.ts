@@ -47,6 +47,7 @@ export class Batch implements World {
   private wires: Wires | null = null
   private isShut = true
   private isKilling = false
+  private isLastKill = false
   private isOver = false
   private calls = 0
   private inFlight = 0
@@ -123,7 +124,7 @@ export class Batch implements World {
       })
       this.isShut = true
       this.isKilling = true
-      this.hasCalm = done + 1 === kills
+      this.isLastKill = done + 1 === kills
       await this.server?.kill()
       await isBack
     }
@@ -142,6 +143,7 @@ export class Batch implements World {
     this.diedAt.push(this.ticks.next())
     for (const recorder of this.recorders) recorder.processDied()
     this.isKilling = false
+    this.hasCalm = this.isLastKill
     await this.start()
     this.whenBack?.()
   }

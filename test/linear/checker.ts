@@ -9,17 +9,10 @@
 // Open operations may be taken, or left for ever. One that would change nothing is left: taking it could not help. One whose
 // process is known to have died is not taken once an operation that began after that death has been.
 
-import {
-  changedNothing,
-  CouponSpecification,
-  type CouponState,
-  keyOf,
-  heardOf,
-  isDoneOnce,
-  NEW_COUPON,
-  thatMatter,
-} from './specification.ts'
+import { type CouponState, keyOf, NEW_COUPON } from './coupon-state.ts'
+import { changedNothing, heardOf, isDoneOnce, thatMatter } from './evidence.ts'
 import type { History, Operation } from './operation.ts'
+import { CouponSpecification } from './specification.ts'
 
 /** Steps of the specification. A history of 250 operations takes some 500; beyond this it counts as undecided, never as right. */
 const STEPS_MAX = 3_000_000

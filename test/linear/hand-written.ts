@@ -2,7 +2,7 @@
 
 import type { Answer, Call, CouponRules, History, Operation } from './operation.ts'
 
-export const PLAIN_RULES: CouponRules = { code: 'HAND', maxUses: null, maxUsesPerUser: null, percentBps: 1_000 }
+const PLAIN_RULES: CouponRules = { code: 'HAND', maxUses: null, maxUsesPerUser: null, percentBps: 1_000 }
 /** Of an order of 1,000 by these rules. */
 const DISCOUNT_MINOR = 100
 

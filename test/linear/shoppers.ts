@@ -24,7 +24,7 @@ export interface World {
   /** Every call that left is told of, and told of again when nothing can come of it any more. */
   began(): void
   ended(): void
-  /** Whether every crash is over: no history ends before. */
+  /** Whether every crash is over: each history goes on after that, if only by one call. */
   readonly hasCalm: boolean
 }
 
@@ -45,6 +45,8 @@ export class Shoppers {
   private readonly users: readonly string[]
   private readonly isSwitched: boolean
   private isEnabled = true
+  /** After the last crash. */
+  private hasGoneOn = false
   private readonly orders: Redeem[] = []
   private readonly reservations: string[] = []
   private readonly redemptions: string[] = []
@@ -55,7 +57,7 @@ export class Shoppers {
     this.failure ??= cause as Error
   }
 
-  /** Ends after that many operations, and not before the world is calm. */
+  /** Ends after that many operations, the last of them when the world is calm. */
   constructor(recorder: Recorder, random: SeededRandom, world: World, operations: number) {
     this.recorder = recorder
     this.random = random
@@ -71,8 +73,9 @@ export class Shoppers {
   }
 
   private async shop(number: number): Promise<void> {
-    while (this.recorder.size < this.operations || !this.world.hasCalm) {
+    while (this.recorder.size < this.operations || !this.hasGoneOn) {
       const wires = await this.world.serving()
+      this.hasGoneOn ||= this.world.hasCalm
       const session = wires.sessions[number % wires.sessions.length] as WsCheckout
       const checkout = number % 2 === 0 ? wires.http : session
       if (checkout === session && !this.recorder.isTimed && this.random.below(25) === 0) {

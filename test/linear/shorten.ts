@@ -5,7 +5,7 @@
 // long as the rest stays wrong.
 
 import { judgeHistory, Undecided } from './checker.ts'
-import { changedNothing } from './specification.ts'
+import { changedNothing } from './evidence.ts'
 import type { History, Operation } from './operation.ts'
 
 export function shortened(history: History): History {

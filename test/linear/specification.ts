@@ -5,50 +5,24 @@
 // Written from the contract alone. It imports nothing from the engine and knows no sequence, sweep or flush. It is not
 // deterministic where the clients cannot know: an order whose answer was lost has a redemption without a name, until an answer
 // names it; a reservation whose answer was lost runs out at an unknown time. Where the contract allows two answers, both pass.
-//
-// States are never changed, only made anew. Reservations and redemptions are kept in the order of the operations that made
-// them, so equal states look equal whatever way led there.
 
-import type { Answer, Call, CouponRules, CouponView, Operation } from './operation.ts'
-
-interface Reservation {
-  /** The operation that made it. */
-  readonly by: number
-  /** null: no answer has named it yet. */
-  readonly id: string | null
-  readonly user: string
-  readonly order: string | null
-  /** Of the cart that it is priced for. */
-  readonly totalMinor: number
-  /** null: no answer has told it yet. */
-  readonly expiresAtMs: number | null
-  /** It does not run out before. */
-  readonly lastsUntilMs: number
-  readonly status: 'RESERVED' | 'REDEEMED' | 'RELEASED' | 'EXPIRED'
-}
-
-interface Redemption {
-  readonly by: number
-  readonly id: string | null
-  readonly user: string
-  readonly order: string
-  readonly totalMinor: number
-  /** The operation that made the reservation it used; null: it used none. */
-  readonly reservedBy: number | null
-  /** Of a reservation that had run out: at the reserved price, whatever cart was brought. */
-  readonly isLate: boolean
-  readonly isReversed: boolean
-}
-
-export interface CouponState {
-  /** The shard's time, as far as answers have told; 0 in a history without times. */
-  readonly timeMs: number
-  readonly isDisabled: boolean
-  readonly reservations: readonly Reservation[]
-  readonly redemptions: readonly Redemption[]
-}
-
-export const NEW_COUPON: CouponState = { timeMs: 0, isDisabled: false, reservations: [], redemptions: [] }
+import {
+  type CouponState,
+  endOf,
+  heldIn,
+  inOrder,
+  lapsed,
+  openOf,
+  type Redemption,
+  replaced,
+  type Reservation,
+  usesOf,
+  withEndKnown,
+  withRedemptionNamed,
+  withReservationNamed,
+  withStatus,
+} from './coupon-state.ts'
+import type { Answer, Call, CouponRules, CouponView } from './operation.ts'
 
 /** What a call comes to: the state after it, and what is to be told. */
 interface Effect {
@@ -64,10 +38,6 @@ type Told =
   | { readonly kind: 'VALIDATED'; readonly reason: string | null; readonly totalMinor: number }
   | { readonly kind: 'REFUSED'; readonly codes: readonly string[] }
 
-/** They change nothing, ever. */
-const READS: ReadonlySet<Call['type']> = new Set(['READ_COUPON', 'READ_RESERVATION', 'READ_REDEMPTION', 'VALIDATE'])
-/** Refusals that an earlier redemption of the order earned. */
-const OF_ORDERS: ReadonlySet<string> = new Set(['ORDER_CONFLICT', 'REDEMPTION_REVERSED'])
 const NEVER_MS = Number.POSITIVE_INFINITY
 
 export class CouponSpecification {
@@ -297,97 +267,6 @@ export class CouponSpecification {
   }
 }
 
-/** Whatever the state was. A reservation that was there already may have been priced anew, so it is not among them. */
-export function changedNothing({ call, answer }: Operation): boolean {
-  if (READS.has(call.type)) return true
-  if (answer === null) return false
-  if (answer.kind === 'REFUSED') return true
-  return answer.kind === 'REDEMPTION' && !answer.isNew && call.type !== 'REVERSE'
-}
-
-/** What such a call finds done stays done, so where it changes nothing it will not later either. */
-export function isDoneOnce({ call }: Operation): boolean {
-  return call.type === 'RELEASE' || call.type === 'REVERSE'
-}
-
-/**
- * Those that may have changed something. An order makes one redemption, ever: where an answer tells which call made it, no
- * other call of this order did, so one without an answer changed nothing and need not be looked at.
- */
-export function thatMatter(operations: readonly Operation[]): Operation[] {
-  const made = new Set<string | null>()
-  for (const { call, answer } of operations) {
-    if (answer?.kind === 'REDEMPTION' && answer.isNew) made.add(redeemedOrderOf(call))
-  }
-  return operations.filter(({ call, answer }) => {
-    return answer !== null || !(READS.has(call.type) || made.has(redeemedOrderOf(call) ?? ''))
-  })
-}
-
-/** Calls without an answer that somebody heard of later: their order was known, and no answered call had made it known. */
-export function heardOf(operations: readonly Operation[]): ReadonlySet<Operation> {
-  const told = new Set<string | null>()
-  for (const { call, answer } of operations) {
-    const isKnown =
-      answer?.kind === 'REDEMPTION' ? !answer.isNew : answer?.kind === 'REFUSED' && OF_ORDERS.has(answer.code)
-    if (isKnown) told.add(redeemedOrderOf(call))
-  }
-  return new Set(operations.filter(({ call, answer }) => answer === null && told.has(redeemedOrderOf(call) ?? '')))
-}
-
-function redeemedOrderOf(call: Call): string | null {
-  return call.type === 'REDEEM' || call.type === 'REDEEM_RESERVATION' ? call.order : null
-}
-
-/** A text that two states share only when they are equal. */
-export function keyOf({ timeMs, isDisabled, reservations, redemptions }: CouponState): string {
-  let key = `${timeMs}${isDisabled ? 'd' : 'e'}`
-  for (const { by, id, totalMinor, expiresAtMs, lastsUntilMs, status } of reservations) {
-    key += `;${by},${id},${totalMinor},${expiresAtMs ?? `>${lastsUntilMs}`},${status}`
-  }
-  for (const { by, id, totalMinor, reservedBy, isLate, isReversed } of redemptions) {
-    key += `/${by},${id},${totalMinor},${reservedBy}${isLate ? 'l' : ''}${isReversed ? 'r' : ''}`
-  }
-  return key
-}
-
-function usesOf(redemptions: readonly Redemption[]): number {
-  let uses = 0
-  for (const { isReversed } of redemptions) if (!isReversed) uses++
-  return uses
-}
-
-function heldIn({ reservations }: CouponState): number {
-  let held = 0
-  for (const { status } of reservations) if (status === 'RESERVED') held++
-  return held
-}
-
-function openOf(state: CouponState, user: string, order: string | null): Reservation | undefined {
-  return state.reservations.find((one) => one.status === 'RESERVED' && one.user === user && one.order === order)
-}
-
-/** The earliest time at which it may have run out. */
-function endOf({ expiresAtMs, lastsUntilMs }: Reservation): number {
-  return expiresAtMs ?? lastsUntilMs
-}
-
-/** At that time: what has run out has; where the end is unknown both may be. */
-function lapsed(state: CouponState, timeMs: number): CouponState[] {
-  let found: readonly Reservation[][] = [[]]
-  for (const one of state.reservations) {
-    if (one.status !== 'RESERVED' || endOf(one) > timeMs) {
-      found = found.map((before) => [...before, one])
-      continue
-    }
-    const over: Reservation = { ...one, status: 'EXPIRED' }
-    const goesOn: Reservation = { ...one, lastsUntilMs: timeMs + 1 }
-    const ways = one.expiresAtMs === null ? [over, goesOn] : [over]
-    found = found.flatMap((before) => ways.map((way) => [...before, way]))
-  }
-  return found.map((reservations) => ({ ...state, timeMs, reservations }))
-}
-
 function refused(state: CouponState, ...codes: readonly string[]): Effect {
   return { next: state, told: { kind: 'REFUSED', codes } }
 }
@@ -433,48 +312,6 @@ function reverse(state: CouponState, redemptionId: string): Effect {
   const told = { kind: 'REDEMPTION', by: found.by, isNew: false } as const
   if (found.isReversed) return { next: state, told }
   return { next: { ...state, redemptions: replaced(state.redemptions, { ...found, isReversed: true }) }, told }
-}
-
-interface Made {
-  readonly by: number
-}
-
-function inOrder<Item extends Made>(items: readonly Item[], made: Item): Item[] {
-  const place = items.findLastIndex(({ by }) => by < made.by) + 1
-  return items.toSpliced(place, 0, made)
-}
-
-function replaced<Item extends Made>(items: readonly Item[], item: Item): Item[] {
-  return items.map((one) => (one.by === item.by ? item : one))
-}
-
-function withStatus(
-  reservations: readonly Reservation[],
-  by: number | null,
-  status: Reservation['status'],
-): readonly Reservation[] {
-  return by === null ? reservations : reservations.map((one) => (one.by === by ? { ...one, status } : one))
-}
-
-/** null: it has another name, or another one has this name. */
-function withReservationNamed(state: CouponState, one: Reservation, id: string): CouponState | null {
-  if (one.id === id) return state
-  if (one.id !== null || state.reservations.some((each) => each.id === id)) return null
-  return { ...state, reservations: replaced(state.reservations, { ...one, id }) }
-}
-
-function withRedemptionNamed(state: CouponState, one: Redemption, id: string): CouponState | null {
-  if (one.id === id) return state
-  if (one.id !== null || state.redemptions.some((each) => each.id === id)) return null
-  return { ...state, redemptions: replaced(state.redemptions, { ...one, id }) }
-}
-
-/** null: it was to end at another time, or would have ended by then. */
-function withEndKnown(state: CouponState, by: number, expiresAtMs: number): CouponState | null {
-  const one = state.reservations.find((each) => each.by === by) as Reservation
-  if (one.expiresAtMs !== null) return one.expiresAtMs === expiresAtMs ? state : null
-  if (expiresAtMs < one.lastsUntilMs) return null
-  return { ...state, reservations: replaced(state.reservations, { ...one, expiresAtMs }) }
 }
 
 function isSameView(a: CouponView, b: CouponView): boolean {
