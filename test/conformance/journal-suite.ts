@@ -21,7 +21,6 @@ export interface JournalRig {
   failNext(fault: Fault): void
   /** Ends it, and tells what the next start finds: every entry, each shard's in order. */
   found(): Promise<readonly WrittenEntry[]>
-  readonly late?: LateFlush
   /** Drains what is under way; later appends are refused. */
   readonly close?: () => Promise<void>
 }
@@ -36,15 +35,15 @@ export interface LateFlush {
 export interface JournalKit {
   readonly name: string
   readonly make: () => JournalRig
-  /** It gives up a flush that does not end: the rig has `late`. */
-  readonly givesUp: boolean
+  /** It gives up a flush that does not end: a rig with `late`, which does so soon. */
+  readonly makeLate?: () => JournalRig & { readonly late: LateFlush }
   /** The rig has `close`. */
   readonly closes: boolean
 }
 
 const BEGIN_MS = 1_700_000_000_000
 
-export function testJournal({ name, make, givesUp, closes }: JournalKit): void {
+export function testJournal({ name, make, makeLate, closes }: JournalKit): void {
   describe(`${name}: a record`, () => {
     test('is told of once, after the append has returned, and is readable then and not before', async () => {
       const rig = make()
@@ -150,17 +149,17 @@ export function testJournal({ name, make, givesUp, closes }: JournalKit): void {
     )
   })
 
-  if (givesUp) testLateFlush(name, make)
+  if (makeLate !== undefined) testLateFlush(name, makeLate)
   if (closes) testClosing(name, make)
 }
 
-function testLateFlush(name: string, make: JournalKit['make']): void {
+function testLateFlush(name: string, make: NonNullable<JournalKit['makeLate']>): void {
   describe(`${name}: a flush that does not end`, () => {
     test('is given up, once, and what comes of it late changes nothing', async () => {
       const rig = make()
       const log = new Log()
       await appended(rig, log.record([1, 1]))
-      rig.late?.holdNext()
+      rig.late.holdNext()
       const answers: (Error | null)[] = []
       const entries = log.record([1, 1])
       await new Promise<void>((resolve) => {
@@ -169,7 +168,7 @@ function testLateFlush(name: string, make: JournalKit['make']): void {
           resolve()
         })
       })
-      rig.late?.end()
+      rig.late.end()
       await settledTasks()
       expect(answers).toEqual([expect.any(Error)])
       expect(rig.journal.entryOf(1, 2)).toBeNull()
