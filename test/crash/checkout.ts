@@ -13,7 +13,7 @@ export type Answer =
       readonly isNew: boolean
       readonly timeMs: number
     }
-  | { readonly kind: 'refused'; readonly code: string; readonly detail: string }
+  | { readonly kind: 'refused'; readonly code: string; readonly detail: string; readonly timeMs: number }
   | { readonly kind: 'doubt'; readonly why: string }
 
 export interface RowsAnswer {
@@ -29,6 +29,7 @@ export interface Checkout {
   reserve(body: Record<string, unknown>): Promise<Answer>
   release(reservationId: string): Promise<Answer>
   redeemReservation(reservationId: string, body: Record<string, unknown>): Promise<Answer>
+  validate(body: Record<string, unknown>): Promise<Answer>
   get(kind: 'redemption' | 'reservation' | 'coupon', id: string): Promise<Answer>
 }
 
@@ -81,8 +82,16 @@ export class HttpCheckout implements Checkout {
     return this.call('GET', `/v1/campaigns/${id}`)
   }
 
+  switchCoupon(code: string, enabled: boolean): Promise<Answer> {
+    return this.call('POST', `/v1/coupons/${code}/${enabled ? 'enable' : 'disable'}`)
+  }
+
   createCoupon(body: Record<string, unknown>): Promise<Answer> {
     return this.call('POST', '/v1/coupons', body)
+  }
+
+  validate(body: Record<string, unknown>): Promise<Answer> {
+    return this.call('POST', '/v1/validate', body)
   }
 
   get(kind: 'redemption' | 'reservation' | 'coupon', id: string): Promise<Answer> {
@@ -126,6 +135,10 @@ export class WsCheckout implements Checkout {
     return this.call('redeemReservation', { reservationId, ...body })
   }
 
+  validate(body: Record<string, unknown>): Promise<Answer> {
+    return this.call('validate', body)
+  }
+
   get(kind: 'redemption' | 'reservation' | 'coupon', id: string): Promise<Answer> {
     return this.call('get', { [kind === 'coupon' ? 'coupon' : `${kind}Id`]: id })
   }
@@ -156,22 +169,23 @@ function answerOfHttp({ status, json, headers }: HttpReply): Answer {
   if (status < 300) {
     return { kind: 'done', result: json, isNew: status === 201, timeMs: timeOf(String(headers['x-tearoff-position'])) }
   }
-  return refusal(json)
+  return refusal(json, String(headers['x-tearoff-position']))
 }
 
 function answerOfMessage({ ok, result, error, position, replayed }: WsReply): Answer {
-  if (!ok) return refusal(error ?? {})
+  if (!ok) return refusal(error ?? {}, position ?? '')
   return { kind: 'done', result: result ?? {}, isNew: replayed !== true, timeMs: timeOf(position ?? '') }
 }
 
-function refusal(found: Record<string, unknown>): Answer {
+function refusal(found: Record<string, unknown>, position: string): Answer {
   const code = String(found['code'])
   const detail = String(found['detail'])
-  return UNDECIDED.has(code) || isUnavailable(code) ? { kind: 'doubt', why: code } : { kind: 'refused', code, detail }
+  if (UNDECIDED.has(code) || isUnavailable(code)) return { kind: 'doubt', why: code }
+  return { kind: 'refused', code, detail, timeMs: timeOf(position) }
 }
 
 /** Nothing was done. Asking again later settles it, so it is kept like a doubt. */
-function isUnavailable(code: unknown): boolean {
+export function isUnavailable(code: unknown): boolean {
   return code === 'SHARD_UNAVAILABLE' || code === 'OVERLOADED'
 }
 

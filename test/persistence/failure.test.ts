@@ -1,21 +1,25 @@
-/** Failing puts and flushes, simulated between the journal and LMDB, and provoked by a limit of the system. */
+/**
+ * Failing puts and flushes, simulated between the journal and LMDB, and provoked by a limit of the system: what they are called.
+ * What every journal does after a failure stands in test/conformance.
+ */
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { afterEach, expect, test, vi } from 'vitest'
 import type { Journal } from '../../persistence/journal.ts'
-import { currentProcess } from '../../persistence/process-identity.ts'
-import { listSegments, markOpened } from '../../persistence/segment-files.ts'
+import { listSegments } from '../../persistence/segment-files.ts'
 import { openLmdbStore, type Store } from '../../persistence/segment-writer.ts'
 import { compiledChild } from './children/build.ts'
 import {
   append,
   byShard,
   DraftSource,
+  ownedByAnother,
   rejectionOf,
   reopen,
   replay,
   seededRandom,
+  systemError,
   temporaryDirectory,
 } from './support.ts'
 
@@ -53,10 +57,6 @@ async function journalWith(fault: Fault): Promise<{ journal: Journal; source: Dr
 /** What waits for the next turn of the event loop has had it. */
 function turn(): Promise<void> {
   return new Promise((resolve) => void setImmediate(resolve))
-}
-
-function systemError(code: string | number): Error {
-  return Object.assign(new Error(`simulated ${code}`), { code })
 }
 
 test.each([
@@ -127,6 +127,21 @@ test('a flush that never settles is given up after its time, once, and a late an
   ;(late as ((error: Error | null) => void) | null)?.(null)
   expect(answers).toEqual(['FLUSH_FAILED'])
   expect((await rejectionOf(append(journal, source.group([2], 100)))).code).toBe('JOURNAL_CLOSED')
+  await journal.close()
+})
+
+test('a flush that has ended when the time-out is due is no failure: the thread was held up, and the answer waits to be heard', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  const { journal, source } = await journalWith(() => ({
+    flush: (done) => {
+      setImmediate(() => done(null))
+    },
+  }))
+  const answers: unknown[] = []
+  journal.append(source.group([1], 100), (error) => answers.push(error))
+  vi.advanceTimersByTime(COMMIT_TIMEOUT_MS)
+  await turn()
+  expect(answers).toEqual([null])
   await journal.close()
 })
 
@@ -207,8 +222,4 @@ test('a file that may not grow any more ends in a sentence, and what was acknowl
 function replayOfDead(dataDir: string): ReturnType<typeof replay> {
   ownedByAnother(dataDir)
   return replay(dataDir)
-}
-
-function ownedByAnother(dataDir: string): void {
-  for (const { path } of listSegments(dataDir)) markOpened(path, { ...currentProcess(), pid: 1, startedAt: '0' })
 }

@@ -10,7 +10,6 @@ import {
   charactersOf,
   DraftSource,
   deployment,
-  rejectionOf,
   reopen,
   replay,
   seededRandom,
@@ -132,32 +131,6 @@ test('an entry is found by any of its sequences, in other lanes and sealed segme
   await journal.close()
 })
 
-test('an entry is not found before it is durable', async () => {
-  const dataDir = temporaryDirectory()
-  const source = new DraftSource(seededRandom())
-  const journal = reopen(dataDir)
-  await append(journal, [source.draft(4, 10, 3)])
-  const second = append(journal, [source.draft(4, 10, 2)])
-  expect(journal.entryOf(4, 3)?.firstSeq).toBe(1)
-  expect(journal.entryOf(4, 4)).toBeNull()
-  await second
-  expect(journal.entryOf(4, 5)?.firstSeq).toBe(4)
-  await journal.close()
-})
-
-test('closing waits for the commit in flight, and refuses later ones', async () => {
-  const dataDir = temporaryDirectory()
-  const source = new DraftSource(seededRandom())
-  const journal = reopen(dataDir)
-  const inFlight = append(journal, [source.draft(1, 5_000)])
-  const closed = journal.close()
-  const late = await rejectionOf(append(journal, [source.draft(2, 1)]))
-  expect(late.code).toBe('JOURNAL_CLOSED')
-  await inFlight
-  await closed
-  expect(byShard(replay(dataDir).entries)).toEqual(byShard(source.ofShard(1)))
-})
-
 test('it says how much was written and how much is free', async () => {
   const dataDir = temporaryDirectory()
   const source = new DraftSource(seededRandom())
@@ -167,16 +140,6 @@ test('it says how much was written and how much is free', async () => {
   // Head of the record, then two heads of entries and their events (docs/formats/journal.md).
   expect(journal.bytes).toBe(28 + 106 + 1_000 + 106 + 500)
   expect(journal.freeBytes()).toBeGreaterThan(1024 * 1024)
-  await journal.close()
-})
-
-test('an entry that does not follow its shard is a broken invariant', async () => {
-  const dataDir = temporaryDirectory()
-  const source = new DraftSource(seededRandom())
-  const journal = reopen(dataDir)
-  await append(journal, [source.draft(1, 10, 2)])
-  const wrong = { shard: 1, firstSeq: 5, eventCount: 1, timeMs: 1, events: new Uint8Array(1), length: 1 }
-  expect(() => journal.append([wrong], () => {})).toThrow('starts at 5, the log ends at 2')
   await journal.close()
 })
 

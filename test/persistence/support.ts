@@ -12,7 +12,7 @@ import { type Journal, type JournalOptions, openJournal } from '../../persistenc
 import type { EntryDraft } from '../../persistence/record.ts'
 import { currentProcess } from '../../persistence/process-identity.ts'
 import { type RecoveredLog, replayLog } from '../../persistence/recovery.ts'
-import { markOpened } from '../../persistence/segment-files.ts'
+import { listSegments, markOpened } from '../../persistence/segment-files.ts'
 import { deploymentOfTests } from './children/deployment-of-tests.ts'
 
 export const deployment = deploymentOfTests
@@ -172,4 +172,14 @@ export function leaveAsOfOtherBoot(path: string): void {
 export function leaveAsOfOtherProcess(path: string): void {
   rmSync(path.replace('.mdb', '.sealed'), { force: true })
   markOpened(path, { ...currentProcess(), pid: 1, startedAt: '0' })
+}
+
+/** As if the process that wrote the segments had been killed. */
+export function ownedByAnother(dataDir: string): void {
+  for (const { path } of listSegments(dataDir)) markOpened(path, { ...currentProcess(), pid: 1, startedAt: '0' })
+}
+
+/** As Node and LMDB give errors of the system. */
+export function systemError(code: string | number): Error {
+  return Object.assign(new Error(`simulated ${code}`), { code })
 }

@@ -280,7 +280,7 @@ describe('a lane that is asked to stop', () => {
     bench.journal.settleAll()
     await drained
     expect(bench.idsLeft()).toEqual([1, 2])
-    expect(bench.journal.stored.reduce((sum, { eventCount }) => sum + eventCount, 0)).toBe(2)
+    expect(bench.journal.disk.stored.reduce((sum, { eventCount }) => sum + eventCount, 0)).toBe(2)
   })
 })
 

@@ -11,60 +11,14 @@ import { SteadyClock } from '../../../engine/clock.ts'
 import { KeyHash } from '../../../engine/domain/key-hash.ts'
 import { ShardState } from '../../../engine/domain/state.ts'
 import { ShardActor } from '../../../engine/shard/actor.ts'
-import type { StoredBytes, StoredEntries } from '../../../engine/shard/history.ts'
-import { type EntryToAppend, type GroupLog, Lane } from '../../../engine/shard/lane.ts'
+import { Lane } from '../../../engine/shard/lane.ts'
 import { stateTables } from '../../../engine/shard/state-tables.ts'
 import { RingConsumer, ringMemory, RingProducer } from '../../../engine/transport/byte-ring.ts'
 import type { Settled } from '../../../engine/transport/port.ts'
+import { HeldJournal } from './held-journal.ts'
 
 const LANE_BEGIN_MS = 1_760_000_000_000
 const SECRET = new Uint8Array(32).fill(9)
-const PLENTY_BYTES = 2 ** 40
-
-interface Stored extends StoredBytes {
-  readonly shard: number
-}
-
-/** Takes flushes and keeps them waiting. */
-class HeldJournal implements GroupLog, StoredEntries {
-  free = PLENTY_BYTES
-  /** The flush under way, or null. */
-  waiting: { readonly entries: readonly Stored[]; readonly settled: (error: Error | null) => void } | null = null
-  readonly stored: Stored[] = []
-  flushes = 0
-
-  append(entries: readonly EntryToAppend[], settled: (error: Error | null) => void): void {
-    if (this.waiting !== null) throw new Error('a flush began while another was under way')
-    this.flushes++
-    const copies = entries.map(({ shard, firstSeq, eventCount, timeMs, events, length }) => {
-      return { shard, firstSeq, eventCount, timeMs, events: events.slice(0, length), start: 0, end: length }
-    })
-    this.waiting = { entries: copies, settled }
-  }
-
-  freeBytes(): number {
-    return this.free
-  }
-
-  entryOf(shard: number, seq: number): StoredBytes | null {
-    const isHere = (one: Stored) => one.shard === shard && seq >= one.firstSeq && seq < one.firstSeq + one.eventCount
-    return this.stored.find(isHere) ?? null
-  }
-
-  /** Ends the flush under way. */
-  settle(error: Error | null = null): void {
-    const { waiting } = this
-    if (waiting === null) throw new Error('no flush is under way')
-    this.waiting = null
-    if (error === null) this.stored.push(...waiting.entries)
-    waiting.settled(error)
-  }
-
-  /** Ends flush after flush until none is under way. */
-  settleAll(): void {
-    while (this.waiting !== null) this.settle()
-  }
-}
 
 export interface Reply {
   readonly id: number

@@ -21,76 +21,25 @@ import { UTC_DAYS } from '../../../engine/domain/calendar.ts'
 import { ShardState } from '../../../engine/domain/state.ts'
 import type { Surroundings } from '../../../engine/domain/surroundings.ts'
 import { ShardActor } from '../../../engine/shard/actor.ts'
-import type { StoredBytes, StoredEntries } from '../../../engine/shard/history.ts'
-import { type EntryToAppend, type GroupLog, Lane } from '../../../engine/shard/lane.ts'
+import { Lane } from '../../../engine/shard/lane.ts'
 import { replayEntry } from '../../../engine/shard/replay.ts'
 import { stateTables } from '../../../engine/shard/state-tables.ts'
 import { RingConsumer, ringMemory, RingProducer } from '../../../engine/transport/byte-ring.ts'
 import { MESSAGE_MARK, type Settled } from '../../../engine/transport/port.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
+import { HeldJournal, MemoryDisk } from './held-journal.ts'
 import type { LoggedEvent } from './live-shard.ts'
 
 export const CLUSTER_BEGIN_MS = 1_760_000_000_000
 const SECRET = new Uint8Array(32).map((_, i) => i * 5 + 3)
 const RING_BYTES = 2 ** 17
-const PLENTY_BYTES = 2 ** 40
 /** How often a real lane sweeps. */
 const SWEEP_MS = 20
 const FRAMES_OF_A_MOMENT_MAX = 20_000
 
-interface Stored extends StoredBytes {
-  readonly shard: number
-}
-
-/** What survives a crash. */
-class Disk implements StoredEntries {
-  readonly stored: Stored[] = []
-
-  entryOf(shard: number, seq: number): StoredBytes | null {
-    const isHere = (one: Stored) => one.shard === shard && seq >= one.firstSeq && seq < one.firstSeq + one.eventCount
-    return this.stored.find(isHere) ?? null
-  }
-}
-
-class HeldFlushes implements GroupLog {
-  readonly disk: Disk
-  waiting: { readonly entries: readonly Stored[]; readonly settled: (error: Error | null) => void } | null = null
-
-  constructor(disk: Disk) {
-    this.disk = disk
-  }
-
-  append(entries: readonly EntryToAppend[], settled: (error: Error | null) => void): void {
-    if (this.waiting !== null) throw new Error('a flush began while another was under way')
-    const copies = entries.map(({ shard, firstSeq, eventCount, timeMs, events, length }) => {
-      return { shard, firstSeq, eventCount, timeMs, events: events.slice(0, length), start: 0, end: length }
-    })
-    this.waiting = { entries: copies, settled }
-  }
-
-  freeBytes(): number {
-    return PLENTY_BYTES
-  }
-
-  settle(): boolean {
-    const { waiting } = this
-    if (waiting === null) return false
-    this.waiting = null
-    this.disk.stored.push(...waiting.entries)
-    waiting.settled(null)
-    return true
-  }
-
-  /** On disk, and nobody hears of it any more. */
-  settleUnheard(): void {
-    if (this.waiting !== null) this.disk.stored.push(...this.waiting.entries)
-    this.waiting = null
-  }
-}
-
 interface ClusterLane {
   readonly lane: Lane
-  readonly journal: HeldFlushes
+  readonly journal: HeldJournal
   readonly into: RingProducer
   readonly outOf: RingConsumer
   readonly actors: ReadonlyMap<number, ShardActor>
@@ -123,7 +72,7 @@ export interface OnWire {
 }
 
 export class ShardCluster {
-  readonly disk = new Disk()
+  readonly disk = new MemoryDisk()
   readonly calls: ClusterCall[] = []
   readonly open = new Set<ClusterCall>()
   wire: OnWire[] = []
@@ -198,9 +147,11 @@ export class ShardCluster {
   }
 
   settleFlush(lane: number): boolean {
-    const did = (this.lanes[lane] as ClusterLane).journal.settle()
+    const { journal } = this.lanes[lane] as ClusterLane
+    const isUnderWay = journal.waiting !== null
+    if (isUnderWay) journal.settle()
     this.collect()
-    return did
+    return isUnderWay
   }
 
   settleFlushes(): void {
@@ -305,7 +256,7 @@ export class ShardCluster {
     const { disk } = this
     const requests = ringMemory(RING_BYTES)
     const replies = ringMemory(RING_BYTES)
-    const journal = new HeldFlushes(disk)
+    const journal = new HeldJournal(disk)
     const states = shards.map((shard) => this.replayed(shard))
     const actors = new Map<number, ShardActor>()
     const source = { wallMs: () => this.nowMs, monotonicMs: () => this.elapsedMs }
