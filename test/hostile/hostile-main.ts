@@ -8,8 +8,10 @@ import { DISTURBANCE_MAX, faultsOfMemory, faultsOfPace, growthOf, paceOf } from 
 const INPUTS_DEFAULT = 100_000
 const INPUTS_A_ROUND = 5_000
 const QUIET_MS = 4_000
+/** Rounds that have clients which never read, too. */
+const DEAF_ROUNDS = 2
 /** As many as leave the two processors some air: the bystander is to be disturbed by what inputs do, not by how many there are. */
-const RATE_DEFAULT = 800
+const RATE_DEFAULT = 400
 
 const { values } = parseArgs({
   options: {
@@ -58,7 +60,7 @@ async function faultsOfRun(): Promise<readonly string[]> {
     rounds,
     quietMs: QUIET_MS,
     rate,
-    deafRounds: Number(process.env['DEAF'] ?? 3),
+    deafRounds: DEAF_ROUNDS,
     report,
   })
   show(result)
