@@ -4,7 +4,7 @@ import type { Role } from '../../gateway/authenticate.ts'
 import type { Contract } from '../gateway/support/contract.ts'
 import type { SeededRandom } from '../support/seeded-random.ts'
 import type { Input, Request } from './input.ts'
-import { jsonOf, Members, oddNumber, oddText, type Schema, SchemaValues, Spelt, type Tree } from './odd-values.ts'
+import { jsonOf, Members, oddNumber, oddText, type Schema, SchemaValues, type Tree } from './odd-values.ts'
 import type { World } from './world.ts'
 
 interface Parameter {
@@ -218,9 +218,6 @@ function known(world: World, random: SeededRandom, name: string): Tree | undefin
       return `u${random.below(30)}`
     case 'orderId':
       return `o${random.below(100_000)}`
-    case 'count':
-      // Right, and millions of codes: that is load, not hostility.
-      return new Spelt(String(1 + random.below(3)))
     case 'userIds':
       return ['a', 'b']
     default:
@@ -342,7 +339,8 @@ function framed(random: SeededRandom, method: string, path: string, headers: Hea
   const head = Buffer.from(`${method} ${path} HTTP/1.1\r\n${headers.text}${length}\r\n`, 'latin1')
   const sent = body === null ? [] : isChunked ? chunks(random, body) : [body]
   const whole = Buffer.concat([head, ...sent])
-  if (random.below(12) !== 0) return [whole]
+  // Of an empty body behind a head in two pieces uWebSockets.js never hears (see raw-inputs.ts).
+  if (body?.length === 0 || random.below(12) !== 0) return [whole]
   // Behind the first line, which the server's HTTP wants in one piece (see raw-inputs.ts).
   const from = head.indexOf('\r\n') + 2
   const cut = from + random.below(Math.min(whole.length, head.length + 10) - from)

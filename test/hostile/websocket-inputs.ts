@@ -169,7 +169,7 @@ function oddId(random: SeededRandom, isOdd: boolean): Tree {
 function messages(random: SeededRandom, list: readonly Members[], isArray: boolean): Input {
   const content = isArray ? jsonOf(list) : jsonOf(list[0] as Members)
   const way = { via: 'messages', answers: list.length, mayClose: false } as const
-  const isBinary = random.below(2) === 0 && !/[\[{]{200}/.test(content) && !/\[\[\[\[|"a":\{"a":\{/.test(content)
+  const isBinary = random.below(2) === 0 && !/\[\[\[\[|"a":\{"a":\{/.test(content)
   if (!isBinary) return { what: isArray ? 'messages' : 'a message', way, pieces: [text(content)] }
   return { what: 'a message, packed', way, pieces: [binary(packr.pack(withoutOddities(JSON.parse(content))))] }
 }
