@@ -1,6 +1,7 @@
 // What clients do wrong, and what networks do to them. Each ends in a problem with a request id, or in nothing at all where
 // nobody is left to read it; and the next request is served.
 
+import { setImmediate as turn } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { Caller } from '../../gateway/access/authenticate.ts'
 import { BODY_BYTES_MAX, BODY_DRAIN_BYTES_MAX } from '../../gateway/limits.ts'
@@ -236,7 +237,10 @@ describe('a client that goes away', () => {
       let isOpen = true
       void isClosed.then(() => (isOpen = false))
       let sent = 0
-      for (; isOpen && sent < 500; sent++) await raw.write(requests)
+      for (; isOpen && sent < 500; sent++) {
+        await raw.write(requests)
+        await turn()
+      }
       await isClosed
       // Closed for what it asked, not for its silence afterwards.
       expect(sent).toBeLessThan(500)

@@ -21,7 +21,7 @@ const CLOSE_CODES = new Set([null, 1000, 1002, 1005, 1006, 1007, 1008, 1009])
 export const DISTURBANCE_MAX = 2
 const LATENCIES_MIN = 300
 /** Memory less state, after the warm-up. */
-export const GROWTH_BYTES_PER_MINUTE_MAX = 1_048_576
+const GROWTH_BYTES_PER_MINUTE_MAX = 1_048_576
 const WARM_UP_SHARE = 0.3
 const SAMPLES_MIN = 20
 
