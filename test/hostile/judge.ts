@@ -2,7 +2,7 @@
 // was seen, so that each of them can be shown what it has to refuse.
 
 import type { Footprint } from '../../bench/server/footprint.ts'
-import { slopeOf } from '../../bench/report/trend.ts'
+import { type Point, slopeOf } from '../../bench/report/trend.ts'
 import { GATEWAY_STATUS } from '../../gateway/problem.ts'
 import { REFUSALS } from '../../protocol/refusals.ts'
 import { type Contract, faultsOfRefusal } from '../gateway/support/contract.ts'
@@ -23,7 +23,9 @@ const LATENCIES_MIN = 300
 /** Memory less state, after the warm-up. */
 const GROWTH_BYTES_PER_MINUTE_MAX = 1_048_576
 const WARM_UP_SHARE = 0.3
-const SAMPLES_MIN = 20
+const SAMPLES_MIN = 60
+/** Of the time after the warm-up. Of each only the least counts: heaps breathe, and what is kept shows when they have breathed out. */
+const SLICES = 12
 
 export function faultsOfAnswer(contract: Contract, way: Request, answer: HttpAnswer): string[] {
   const { method, template, statuses, isWrong, mayBreak } = way
@@ -113,10 +115,15 @@ function p99Of(values: readonly number[]): number {
 
 /** Bytes a minute by which anonymous memory less the state's tables grows, once warm. */
 export function growthOf(samples: readonly Footprint[]): number {
-  const warm = samples.slice(Math.floor(samples.length * WARM_UP_SHARE))
-  return slopeOf(
-    warm.map(({ atMs, anonymousBytes, stateBytes }) => ({ x: atMs / 60_000, y: anonymousBytes - stateBytes })),
-  )
+  const points = samples
+    .slice(Math.floor(samples.length * WARM_UP_SHARE))
+    .map(({ atMs, anonymousBytes, stateBytes }) => ({ x: atMs / 60_000, y: anonymousBytes - stateBytes }))
+  const length = Math.max(1, Math.floor(points.length / SLICES))
+  const least: Point[] = []
+  for (let from = 0; from + length <= points.length; from += length) {
+    least.push(points.slice(from, from + length).reduce((lowest, point) => (point.y < lowest.y ? point : lowest)))
+  }
+  return slopeOf(least)
 }
 
 export function faultsOfMemory(samples: readonly Footprint[]): string[] {
