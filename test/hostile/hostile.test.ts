@@ -4,7 +4,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { openApiText } from '../../gateway/openapi.ts'
+import { openApiText } from '../../gateway/openapi/openapi.ts'
 import { Contract, type OpenApi } from '../gateway/support/contract.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 import { attack, InputSource } from './attack.ts'

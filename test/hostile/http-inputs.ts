@@ -1,6 +1,6 @@
 // Requests made from the OpenAPI document: right ones, nearly right ones, wrong ones; and requests with a key that may not.
 
-import type { Role } from '../../gateway/authenticate.ts'
+import type { Role } from '../../gateway/access/authenticate.ts'
 import type { Contract } from '../gateway/support/contract.ts'
 import type { SeededRandom } from '../support/seeded-random.ts'
 import type { Input, Request } from './input.ts'

@@ -2,7 +2,7 @@
 
 import { describe, expect, it, test } from 'vitest'
 import type { Footprint } from '../../bench/server/footprint.ts'
-import { openApiText } from '../../gateway/openapi.ts'
+import { openApiText } from '../../gateway/openapi/openapi.ts'
 import { Contract, type OpenApi } from '../gateway/support/contract.ts'
 import type { HttpAnswer } from '../gateway/support/gateway.ts'
 import { AnswerReader } from './answer-reader.ts'

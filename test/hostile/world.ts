@@ -1,8 +1,8 @@
 // What a server is filled with before it is attacked: things of every kind, so that a request that is right finds something.
 
 import { randomBytes } from 'node:crypto'
-import type { Role } from '../../gateway/authenticate.ts'
-import { createKey } from '../../gateway/keys.ts'
+import type { Role } from '../../gateway/access/authenticate.ts'
+import { createKey } from '../../gateway/access/keys.ts'
 import { HttpClient, type HttpReply } from '../support/http-client.ts'
 
 export interface World {
