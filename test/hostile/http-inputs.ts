@@ -209,6 +209,8 @@ export class HttpInputs {
 function known(world: World, random: SeededRandom, name: string): Tree | undefined {
   switch (name) {
     case 'code':
+      // What a buyer types may be anything; no schema says otherwise.
+      if (random.below(12) === 0) return oddText(random)
       return random.below(10) === 0 ? 'NOSUCH' : ` ${random.pick(world.codes).toLowerCase()}`.slice(random.below(2))
     case 'couponId':
       return random.pick(world.coupons)

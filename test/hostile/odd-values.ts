@@ -241,7 +241,7 @@ export class SchemaValues {
       return random.pick(['2020-01-01T00:00:00Z', '2099-01-01T00:00:00.5Z', '2030-06-01T12:00:00Z'])
     if (pattern !== undefined) return random.pick(['EUR', 'EUR', 'USD', 'JPY', 'XXX'])
     if (random.below(8) === 0) return random.pick(['x', '😀']).repeat(random.pick([Math.max(minLength, 1), maxLength]))
-    return `t${random.below(50)}`
+    return random.below(16) === 0 ? oddText(random).slice(0, maxLength) : `t${random.below(50)}`
   }
 
   private number({ minimum = -1_000, maximum = 1_000_000 }: Schema): Spelt {
