@@ -10,6 +10,12 @@ export const BODY_BYTES_MAX = 1_048_576
 /** What a refused body may still send before its connection is closed instead of being read to the end. */
 export const BODY_DRAIN_BYTES_MAX = 8 * BODY_BYTES_MAX
 
+/**
+ * Levels of arrays and objects in a body; deeper is INVALID_REQUEST. The deepest body that can be right has four (body, cart, lines,
+ * line with its categories). Some of what looks at a body calls itself for each level.
+ */
+export const NESTING_MAX = 16
+
 /** Calls over HTTP that wait for a shard; beyond, OVERLOADED. Connections have one each. */
 export const HTTP_IN_FLIGHT_MAX = 16_384
 /** How long a client is asked to stay away after OVERLOADED. */

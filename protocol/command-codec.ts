@@ -275,19 +275,24 @@ function writeText(w: ByteWriter, text: string | Bytes): void {
   else w.range(text)
 }
 
-/** 0 and an ordinal, or the code's length (3 to 64) and its letters. */
+/** 0 and an ordinal + 1, or the code's length and its letters; two times 0 is a code without letters. */
 export function writeRef(w: ByteWriter, ref: CouponRef<string | Bytes>): void {
   if (ref.code === null) {
     w.u8(0)
-    w.varint(ref.ordinal)
-  } else {
-    writeText(w, ref.code)
+    w.varint(ref.ordinal + 1)
+    return
   }
+  const start = w.pos
+  writeText(w, ref.code)
+  // A code that a client left empty: no coupon has it, and it must not be read as an ordinal, nor what follows it.
+  if (w.pos === start + 1) w.u8(0)
 }
 
 export function readRef(r: ByteReader): CouponRef {
   const code = r.range()
-  return code.end === code.start ? { code: null, ordinal: r.varint() } : { code, ordinal: -1 }
+  if (code.end > code.start) return { code, ordinal: -1 }
+  const ordinal = r.varint() - 1
+  return ordinal < 0 ? { code, ordinal: -1 } : { code: null, ordinal }
 }
 
 export function writeCart(w: ByteWriter, cart: Cart | null): void {

@@ -30,12 +30,14 @@ export class FootprintSampler {
   readonly missed: string[] = []
   readonly #pid: number
   readonly #baseUrl: string
+  readonly #authorization: string
   readonly #timer: NodeJS.Timeout
   #last: Promise<void> = Promise.resolve()
 
-  constructor(pid: number, baseUrl: string, everyMs: number) {
+  constructor(pid: number, baseUrl: string, everyMs: number, authorization = '') {
     this.#pid = pid
     this.#baseUrl = baseUrl
+    this.#authorization = authorization
     this.#timer = setInterval(() => this.#sample(), everyMs)
     this.#sample()
   }
@@ -50,7 +52,7 @@ export class FootprintSampler {
   #sample(): void {
     this.#last = this.#last.then(async () => {
       try {
-        this.samples.push(await takeFootprint(this.#pid, this.#baseUrl))
+        this.samples.push(await takeFootprint(this.#pid, this.#baseUrl, this.#authorization))
       } catch (cause) {
         this.missed.push(cause instanceof Error ? cause.message : String(cause))
       }
@@ -58,8 +60,9 @@ export class FootprintSampler {
   }
 }
 
-export async function takeFootprint(pid: number, baseUrl: string): Promise<Footprint> {
-  const text = await metricsText(baseUrl)
+/** `authorization` where the server asks for keys. */
+export async function takeFootprint(pid: number, baseUrl: string, authorization = ''): Promise<Footprint> {
+  const text = await metricsText(baseUrl, authorization)
   return {
     atMs: Date.now(),
     anonymousBytes: anonymousBytesOf(pid),
@@ -69,8 +72,9 @@ export async function takeFootprint(pid: number, baseUrl: string): Promise<Footp
   }
 }
 
-export async function metricsText(baseUrl: string): Promise<string> {
-  const answer = await fetch(`${baseUrl}/metrics`, { signal: AbortSignal.timeout(SCRAPE_TIME_LIMIT_MS) })
+export async function metricsText(baseUrl: string, authorization = ''): Promise<string> {
+  const headers = authorization === '' ? {} : { authorization }
+  const answer = await fetch(`${baseUrl}/metrics`, { headers, signal: AbortSignal.timeout(SCRAPE_TIME_LIMIT_MS) })
   const text = await answer.text()
   if (answer.status !== 200) throw new Error(`/metrics answered ${answer.status}`)
   return text

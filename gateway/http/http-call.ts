@@ -16,6 +16,7 @@ import { ANYBODY, type Caller } from '../access/authenticate.ts'
 import { CheckoutVisit, userOfBody, userOfQuery } from '../guard/checkout-guard.ts'
 import { BadField } from '../json/decode-fields.ts'
 import type { EventStream } from '../events/event-streams.ts'
+import { endAnswer, type UnreadRest } from './end-answer.ts'
 import { HttpBody } from './http-body.ts'
 import type { HttpServices } from './http-services.ts'
 import type { ReceivedFile } from '../codes/import-call.ts'
@@ -62,8 +63,8 @@ export class HttpCall implements AnswerSink, OperationInput {
   private isEntered = false
   /** null: no checkout call. */
   private visit: CheckoutVisit | null = null
-  /** The answer is a stream, which has the response now. */
-  private stream: EventStream | HttpBody | null = null
+  /** Has the response now: a stream, or what the client has not read of the answer. */
+  private stream: EventStream | HttpBody | UnreadRest | null = null
   private pieces: Buffer[] | null = null
   private bodyBytes = 0
   private isTooLarge = false
@@ -273,7 +274,8 @@ export class HttpCall implements AnswerSink, OperationInput {
         res.writeStatus(statusLine(status)).writeHeader('x-request-id', all)
         // A 204 has no length. Without arguments: a missing length is printed as 2^63 where it is passed as undefined.
         if (status === 204 && !closes) res.endWithoutBody()
-        else res.end(body, closes)
+        else if (closes) res.end(body, true)
+        else this.stream = endAnswer(res, body)
       })
     }
     this.settleMeters(res === null ? STATUS_ABORTED : status)

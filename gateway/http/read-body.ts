@@ -4,6 +4,7 @@
  */
 import { isUtf8 } from 'node:buffer'
 import { BadField } from '../json/decode-fields.ts'
+import { NESTING_MAX } from '../limits.ts'
 
 const REPLACEMENT = '\ufffd'
 
@@ -12,11 +13,22 @@ export function parseBody(bytes: Buffer): unknown {
   const text = bytes.toString('utf8')
   // Broken UTF-8 is decoded to replacement characters; a client may also have sent one. Seldom enough to look twice.
   if (text.includes(REPLACEMENT) && !isUtf8(bytes)) throw new BadField('', 'the body is not UTF-8')
+  let body: unknown
   try {
-    return JSON.parse(text)
+    body = JSON.parse(text)
   } catch (error) {
     throw new BadField('', text === '' ? 'the body is empty; send a JSON object' : brokenJson(error))
   }
+  if (isDeeper(body, NESTING_MAX)) throw new BadField('', `the body nests deeper than ${NESTING_MAX} levels`)
+  return body
+}
+
+/** Goes down so many levels and no further. */
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  if (levels === 0) return true
+  for (const member of Object.values(value)) if (isDeeper(member, levels - 1)) return true
+  return false
 }
 
 /** Where it breaks, without repeating any of it. */

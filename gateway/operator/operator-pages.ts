@@ -6,6 +6,7 @@
  */
 import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js'
 import { ANYBODY, authenticate, type Authenticator, forbidden, isProblem } from '../access/authenticate.ts'
+import { endAnswer } from '../http/end-answer.ts'
 import type { EngineHealth } from './health.ts'
 import { METRICS_CONTENT_TYPE, type Metrics } from './metrics.ts'
 import { type Problem, problem, problemBody } from '../problem.ts'
@@ -112,6 +113,7 @@ function refuse(res: HttpResponse, found: Problem, requestId: string, isHead: bo
 function write(res: HttpResponse, status: number, contentType: string, requestId: string, body: string): void {
   res.cork(() => {
     res.writeStatus(statusLine(status)).writeHeader('x-request-id', requestId).writeHeader('content-type', contentType)
-    res.end(body)
+    const rest = endAnswer(res, body)
+    if (rest !== null) res.onAborted(() => rest.aborted())
   })
 }

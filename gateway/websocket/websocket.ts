@@ -13,6 +13,7 @@ import { type Problem, problem, problemBody } from '../problem.ts'
 import { RequestIds } from '../http/request-ids.ts'
 import type { Sessions, SessionServices } from '../server.ts'
 import { statusLine } from '../http/status-lines.ts'
+import { endAnswer } from '../http/end-answer.ts'
 import { Topics } from './topics.ts'
 import {
   FRAME_BYTES_COLLECTED_MAX,
@@ -183,5 +184,6 @@ function refuseUpgrade(res: HttpResponse, found: Problem, requestId: string): vo
   res.writeHeader('content-type', 'application/problem+json').writeHeader('x-request-id', requestId)
   if (found.status === 401) res.writeHeader('www-authenticate', 'Bearer')
   if (found.code === 'OVERLOADED') res.writeHeader('retry-after', '1')
-  res.end(problemBody(found, requestId))
+  const rest = endAnswer(res, problemBody(found, requestId))
+  if (rest !== null) res.onAborted(() => rest.aborted())
 }

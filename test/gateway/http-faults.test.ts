@@ -1,6 +1,7 @@
 // What clients do wrong, and what networks do to them. Each ends in a problem with a request id, or in nothing at all where
 // nobody is left to read it; and the next request is served.
 
+import { setImmediate as turn } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { Caller } from '../../gateway/access/authenticate.ts'
 import { BODY_BYTES_MAX, BODY_DRAIN_BYTES_MAX } from '../../gateway/limits.ts'
@@ -76,6 +77,9 @@ describe('a body that is not what it should be', () => {
     ['a number', '1e400', 'the body has to be a JSON object'],
     ['broken UTF-8', Buffer.from([0x7b, 0x22, 0xc3, 0x28, 0x22, 0x3a, 0x31, 0x7d]), 'the body is not UTF-8'],
     ['deeply nested', '['.repeat(500_000), 'the body is not complete JSON'],
+    ['nested and whole', `{"a":${'['.repeat(500_000)}${']'.repeat(500_000)}}`, 'the body nests deeper than 16 levels'],
+    ['nested one too deep', `{"a":${'['.repeat(16)}${']'.repeat(16)}}`, 'the body nests deeper than 16 levels'],
+    ['nested as deep as it may be', `{"a":${'['.repeat(15)}${']'.repeat(15)}}`, 'is no field of this request'],
     ['a huge number', REDEEM_TEXT.replace('4999', '1e400'), 'has to be an integer from 0 to 2^53-1'],
     ['half a surrogate pair', REDEEM_TEXT.replace('"o1"', '"\\ud83d"'), 'holds half of a surrogate pair'],
     [
@@ -91,6 +95,14 @@ describe('a body that is not what it should be', () => {
     expect(problem.code).toBe('INVALID_REQUEST')
     expect(problem.detail).toContain(detail)
     expect(answer.headers['x-request-id']).toBe(problem.requestId)
+  })
+
+  test('a deep patch under a key, whose form nobody judges before it is compared, is refused', async () => {
+    const body = `{"x":${'['.repeat(100_000)}${']'.repeat(100_000)}}`
+    const headers = { 'content-type': 'application/merge-patch+json', 'if-match': '"1"', 'idempotency-key': 'deep' }
+    const answer = await send(running.gateway.port, { method: 'PATCH', path: '/v1/coupons/SAVE10', headers, body })
+    contract.assertAnswer('PATCH', '/v1/coupons/{coupon}', answer)
+    expect(answer).toMatchObject({ status: 400, json: { code: 'INVALID_REQUEST' } })
   })
 
   test('a replacement character that was sent on purpose is text like any other', async () => {
@@ -213,6 +225,44 @@ describe('a client that goes away', () => {
     running.transport.releaseHeld()
     await Promise.all(others.filter((_raw, i) => i % 2 === 1).map(async (raw) => await raw.until('redeemedAt')))
     expect(running.transport.inFlight).toBe(0)
+  })
+
+  test.each(['/v1/openapi.json', '/livez', '/v1/nowhere'])(
+    'that asks for %s and never reads is closed',
+    async (path) => {
+      const raw = await client()
+      raw.pause()
+      const isClosed = raw.closed()
+      const requests = `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`.repeat(1_000)
+      let isOpen = true
+      void isClosed.then(() => (isOpen = false))
+      let sent = 0
+      for (; isOpen && sent < 500; sent++) {
+        await raw.write(requests)
+        await turn()
+      }
+      await isClosed
+      // Closed for what it asked, not for its silence afterwards.
+      expect(sent).toBeLessThan(500)
+    },
+  )
+
+  test('that reads a long answer slowly gets all of it, and the next one', async () => {
+    const raw = await client()
+    raw.pause()
+    const { text: document } = await send(running.gateway.port, { path: '/v1/openapi.json' })
+    const expected = Buffer.from(document).toString('latin1')
+    // Far more than the kernel keeps for both ends; each answer is asked for when the last has come.
+    for (let round = 0; round < 2; round++) {
+      raw.forget()
+      await raw.write('GET /v1/openapi.json HTTP/1.1\r\nhost: x\r\n\r\n')
+      await send(running.gateway.port, { path: '/livez' })
+      raw.resume()
+      const headBytes = (await raw.until('\r\n\r\n')).indexOf('\r\n\r\n') + 4
+      const body = (await raw.untilBytes(headBytes + expected.length)).slice(headBytes)
+      expect({ bytes: body.length, isSame: body === expected }).toEqual({ bytes: expected.length, isSame: true })
+      raw.pause()
+    }
   })
 
   test('a half-sent body is given up by the server itself', async () => {

@@ -7,7 +7,7 @@ import { FAILURE_GRACE_MS } from '../../engine/supervisor.ts'
 import { USER_CALLS } from '../../gateway/guard/guard-limits.ts'
 import { GATEWAY_STATUS } from '../../gateway/problem.ts'
 import { REFUSALS } from '../../protocol/refusals.ts'
-import { Contract, type OpenApi } from '../gateway/support/contract.ts'
+import { Contract, faultsOfRefusal, type OpenApi } from '../gateway/support/contract.ts'
 import { type HttpAnswer, startTestGateway } from '../gateway/support/gateway.ts'
 import { HttpClient, type HttpReply } from '../support/http-client.ts'
 import { PRODUCT_ENTRY } from '../support/project.ts'
@@ -60,23 +60,8 @@ function expectAsDocumented({ operation, status, code }: Omit<Provocation, 'send
   const held = operation === '' ? { ...reply, status: 404 } : reply
   const isText = String(reply.headers['content-type']).startsWith('text/plain')
   contract.assertAnswer(method, path, isText ? plainText(held) : held)
-  expect(faultsOfRefusal(reply, code)).toEqual([])
+  expect(code === null ? [] : faultsOfRefusal(reply)).toEqual([])
   if (code !== null) provokedCodes.add(code)
-}
-
-/** What a refusal lacks that the contract promises beside its schema. */
-function faultsOfRefusal({ status, json, headers }: HttpReply, code: string | null): string[] {
-  if (code === null) return []
-  const rules: readonly (readonly [string, boolean])[] = [
-    ['the media type of problems', headers['content-type'] === 'application/problem+json'],
-    ['its status in the body', json['status'] === status],
-    ['a detail', typeof json['detail'] === 'string' && json['detail'] !== ''],
-    ['its request id in both places', headers['x-request-id'] === json['requestId']],
-    ['when to come back', (status !== 423 && code !== 'OVERLOADED') || Number(headers['retry-after']) >= 1],
-    ['how to authenticate', status !== 401 || headers['www-authenticate'] === 'Bearer'],
-    ['the methods that there are', status !== 405 || headers['allow'] === 'POST'],
-  ]
-  return rules.filter(([, isKept]) => !isKept).map(([rule]) => rule)
 }
 
 /** A media type is documented without its parameters, and its schema is of the text itself. */

@@ -339,6 +339,14 @@ const CHECKOUT: readonly Provocation[] = [
     return s.reserve('', { codes: [second, first] })
   }),
   no('POST /v1/reservations', 422, 'COUPON_NOT_FOUND', (s) => s.reserve('NOT-THERE')),
+  ...['', ' '].flatMap((nothing) => [
+    no('POST /v1/reservations', 422, 'COUPON_NOT_FOUND', (s) => s.reserve(nothing)),
+    no('POST /v1/reservations', 422, 'COUPON_NOT_FOUND', async (s) =>
+      s.reserve('', { codes: [await s.coupon(), nothing] }),
+    ),
+    no('POST /v1/redemptions', 422, 'COUPON_NOT_FOUND', (s) => s.redeem(nothing)),
+    ok('POST /v1/validate', 200, (s) => s.send('POST', '/v1/validate', { codes: [nothing], cart: EUR_50 })),
+  ]),
   no('POST /v1/reservations', 422, 'COUPON_NOT_FOUND', async (s) =>
     s.reserve('', { codes: ['no such', await s.coupon()] }),
   ),

@@ -165,7 +165,7 @@ export class WsClient {
   }
 
   private takeFrame(frame: ReceivedFrame): void {
-    if (frame.opcode === OPCODE.CLOSE) this.closeCode = frame.payload.readUInt16BE(0)
+    if (frame.opcode === OPCODE.CLOSE) this.closeCode = frame.payload.length < 2 ? null : frame.payload.readUInt16BE(0)
     else if (frame.opcode === OPCODE.PING) this.send(OPCODE.PONG, frame.payload)
     else if (frame.opcode === OPCODE.TEXT || frame.opcode === OPCODE.BINARY) {
       const wanted = this.waiting.shift()

@@ -1,6 +1,6 @@
 // Holds answers against the OpenAPI document that the gateway serves.
 
-import { Ajv2020 } from 'ajv/dist/2020.js'
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import type { HttpAnswer } from './gateway.ts'
 
@@ -30,6 +30,7 @@ export class Contract {
   /** `POST /v1/validate 200`, for every answer that was held against it. */
   readonly met = new Set<string>()
   private readonly ajv = new Ajv2020({ strict: false, allErrors: true })
+  private readonly checks = new Map<object, ValidateFunction>()
 
   constructor(document: OpenApi) {
     this.document = document
@@ -62,11 +63,35 @@ export class Contract {
     this.assertSchema(media.schema, type.startsWith('text/') && type !== 'text/plain' ? answer.text : answer.json)
   }
 
-  private assertSchema(schema: object, value: unknown): void {
+  /** Compiled once for each schema of the document. */
+  checkOf(schema: object): ValidateFunction {
+    const known = this.checks.get(schema)
+    if (known !== undefined) return known
     const check = this.ajv.compile(pointedAtDocument(schema))
+    this.checks.set(schema, check)
+    return check
+  }
+
+  private assertSchema(schema: object, value: unknown): void {
+    const check = this.checkOf(schema)
     if (!check(value))
       throw new Error(`${JSON.stringify(value)} is not as documented: ${this.ajv.errorsText(check.errors)}`)
   }
+}
+
+/** What a refusal lacks that the contract promises beside its schema. */
+export function faultsOfRefusal({ status, json, headers }: HttpAnswer): string[] {
+  const { code, detail, requestId, status: told } = json as Readonly<Record<string, unknown>>
+  const rules: readonly (readonly [string, boolean])[] = [
+    ['the media type of problems', headers['content-type'] === 'application/problem+json'],
+    ['its status in the body', told === status],
+    ['a detail', typeof detail === 'string' && detail !== ''],
+    ['its request id in both places', headers['x-request-id'] === requestId],
+    ['when to come back', (status !== 423 && code !== 'OVERLOADED') || Number(headers['retry-after']) >= 1],
+    ['how to authenticate', status !== 401 || headers['www-authenticate'] === 'Bearer'],
+    ['the methods that there are', status !== 405 || /^[A-Z]+(, [A-Z]+)*$/.test(String(headers['allow']))],
+  ]
+  return rules.filter(([, isKept]) => !isKept).map(([rule]) => rule)
 }
 
 function pointedAtDocument(schema: object): object {

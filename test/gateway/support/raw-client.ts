@@ -32,11 +32,20 @@ export class RawClient {
     return new RawClient(socket)
   }
 
-  /** Settles when the kernel has taken the bytes. */
+  /** Settles when the kernel has taken the bytes, or there is nobody left to send them to. */
   async write(bytes: string | Buffer): Promise<void> {
     await new Promise<void>((resolve) => {
       this.socket.write(bytes, () => resolve())
     })
+  }
+
+  /** Reads no more. */
+  pause(): void {
+    this.socket.pause()
+  }
+
+  resume(): void {
+    this.socket.resume()
   }
 
   /** Ends the connection at once, with a reset. */
@@ -52,6 +61,15 @@ export class RawClient {
   async until(text: string): Promise<string> {
     while (!this.received.includes(text)) {
       if (this.isClosed) throw new Error(`closed before ${JSON.stringify(text)}: ${this.received}`)
+      await this.more()
+    }
+    return this.received
+  }
+
+  /** What came, once it is so long. */
+  async untilBytes(count: number): Promise<string> {
+    while (this.received.length < count) {
+      if (this.isClosed) throw new Error(`closed after ${this.received.length} of ${count} bytes`)
       await this.more()
     }
     return this.received
