@@ -59,7 +59,11 @@ export class FootprintSampler {
 }
 
 export async function takeFootprint(pid: number, baseUrl: string): Promise<Footprint> {
-  const text = await metricsText(baseUrl)
+  return footprintOf(pid, await metricsText(baseUrl))
+}
+
+/** The same from the text of `/metrics`. */
+export function footprintOf(pid: number, text: string): Footprint {
   return {
     atMs: Date.now(),
     anonymousBytes: anonymousBytesOf(pid),
