@@ -97,8 +97,11 @@ export class Calls {
   }
 
   async #line(): Promise<Line> {
-    const free = this.#free.shift()
-    if (free !== undefined) return free
+    for (let free = this.#free.shift(); free !== undefined; free = this.#free.shift()) {
+      if (!free.connection.isClosed) return free
+      // A server may close a connection that is left alone for ten seconds; nothing was asked on it.
+      this.#replace(free)
+    }
     if (this.#waiting.length >= WAITING_MAX) throw new Error('no connection became free')
     const line = await new Promise<Line | null>((resolve) => this.#waiting.push(resolve))
     if (line === null) throw new Error('no connection could be opened')

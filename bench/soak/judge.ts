@@ -7,6 +7,7 @@
 
 import { atLeast, atMost, type Check, checkEqual, type Figure, median, type WorkloadReport } from '../report/figure.ts'
 import { slopeOf } from '../report/trend.ts'
+import type { LogLine } from '../server/server-log.ts'
 import type { Exactness } from './exactness.ts'
 import type { LoadTotals } from './load.ts'
 import { OPERATIONS, type SoakSize, WARMUP_SHARE } from './mix.ts'
@@ -15,6 +16,8 @@ import type { SoakSample } from './watch.ts'
 
 /** Of all answers, those that nobody provoked: a run that mostly errs wears nothing out. */
 const SURPRISE_SHARE_MAX = 0.001
+/** What the server's reconciliation says in its log. */
+const COUNTER_DIFFERS = 'a counter is not what the log makes'
 const MB = 1_000_000
 const MIB = 1_048_576
 
@@ -27,6 +30,8 @@ export interface SoakRun {
   readonly snapshots: number
   readonly segmentsArchived: number
   readonly warnings: Readonly<Record<string, number>>
+  /** Whole, for whoever looks for their cause. */
+  readonly firstWarnings: readonly LogLine[]
   readonly exactness: Exactness
 }
 
@@ -112,7 +117,7 @@ function serverFigures({ samples, size, snapshots, segmentsArchived }: SoakRun):
   ]
 }
 
-function loadChecks({ totals, missedSamples, samples, size }: SoakRun): Check[] {
+function loadChecks({ totals, missedSamples, samples, size, warnings }: SoakRun): Check[] {
   const never = OPERATIONS.filter((name) => totals.operations[name].done === 0)
   const { rounds, heard } = totals
   const expectedSamples = Math.floor(size.seconds / size.sampleEverySeconds)
@@ -125,6 +130,7 @@ function loadChecks({ totals, missedSamples, samples, size }: SoakRun): Check[] 
     atLeastCheck('pushes to subscribers', 1, heard.pushes),
     atLeastCheck('events in the feed', 1, heard.events),
     checkEqual('listeners that were cut off', 0, heard.lost),
+    checkEqual('counters that the server found different from its log', 0, warnings[COUNTER_DIFFERS] ?? 0),
     atLeastCheck('samples', Math.floor(expectedSamples * 0.8), samples.length),
     checkNone('samples that are missing', missedSamples.length > expectedSamples * 0.05 ? missedSamples : []),
   ]

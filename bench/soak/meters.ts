@@ -40,14 +40,18 @@ class Meter {
   readonly undocumented = new Map<string, number>()
 }
 
-/** Examples of surprises that are kept, in words. */
-const EXAMPLES_MAX = 20
+/** Of each operation and code. */
+const EXAMPLES_MAX = 2
 
 export class Meters {
-  /** Of answers that nobody asked for. */
-  readonly examples: string[] = []
   readonly #meters = new Map<OperationName, Meter>(OPERATIONS.map((name) => [name, new Meter()]))
   #refusals = new Map<string, number>()
+  readonly #examples = new Map<string, string[]>()
+
+  /** Answers that nobody asked for, in words: some of each kind. */
+  get examples(): string[] {
+    return [...this.#examples.values()].flat()
+  }
 
   done(name: OperationName, latencyMs: number): void {
     const meter = this.#took(name, latencyMs)
@@ -62,7 +66,11 @@ export class Meters {
       count(meter.provoked, code)
       return
     }
-    if (this.examples.length < EXAMPLES_MAX) this.examples.push(`${name}: ${status} ${words.slice(0, 300)}`)
+    const examples = this.#examples.get(`${name} ${code}`) ?? []
+    if (examples.length === 0) this.#examples.set(`${name} ${code}`, examples)
+    if (examples.length < EXAMPLES_MAX) {
+      examples.push(`${new Date().toISOString()} ${name}: ${status} ${words.slice(0, 300)}`)
+    }
     count(isDocumented(status, code) ? meter.surprises : meter.undocumented, `${status} ${code}`)
   }
 

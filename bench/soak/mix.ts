@@ -82,6 +82,8 @@ export const PROVOKED: Partial<Record<OperationName, readonly string[]>> = {
   'reserve scarce': ['COUPON_LOCKED'],
   // The first answer may still be on its way when the order is reversed.
   'redeem again': ['REDEMPTION_REVERSED'],
+  // What has closed a reservation is remembered for as long as orders are.
+  'read reservation': ['RESERVATION_NOT_FOUND'],
   claim: ['POOL_EMPTY', 'DAILY_LIMIT_REACHED'],
   'change coupon': ['VERSION_CONFLICT', 'INVALID_TRANSITION'],
   'expire coupon': ['INVALID_TRANSITION'],
@@ -129,9 +131,10 @@ const FULL_SECONDS_MIN = 120
 export function soakSize(minutes: number, ratePerSecond: number): SoakSize {
   const seconds = minutes * 60
   if (seconds < FULL_SECONDS_MIN) return smallSize(seconds)
+  const share = ratePerSecond / FULL_RATE_PER_SECOND
   return {
     seconds,
-    share: ratePerSecond / FULL_RATE_PER_SECOND,
+    share,
     arrivalsPerSecondMin: 0,
     connections: 48,
     sampleEverySeconds: seconds <= 300 ? 2 : 5,
@@ -141,7 +144,8 @@ export function soakSize(minutes: number, ratePerSecond: number): SoakSize {
     rowsOfImport: 2_000,
     lapseSeconds: 5,
     thinkSeconds: 1,
-    snapshotEvents: seconds <= 300 ? 50_000 : 200_000,
+    // More than one a minute, or three in a run of two minutes.
+    snapshotEvents: Math.round((seconds <= 300 ? 50_000 : 200_000) * share),
     snapshotsMin: 3,
     growthMbPerMinuteMax: GROWTH_MB_PER_MINUTE_MAX,
     drainSeconds: 15,

@@ -31,6 +31,7 @@ export interface SoakOptions {
 }
 
 const SNAPSHOTS_MADE = 'snapshots made'
+const WARNINGS_KEPT_MAX = 200
 const SAY_EVERY_MS = 60_000
 
 export async function runSoak(options: SoakOptions): Promise<SoakRun> {
@@ -54,7 +55,9 @@ export async function runSoak(options: SoakOptions): Promise<SoakRun> {
     await watch.stop()
     say('nobody comes any more; what is reserved lapses')
     await load.end(async () => await pause(size.drainSeconds * 1_000))
-    await product.log.until(SNAPSHOTS_MADE, size.snapshotsMin, SNAPSHOTS_TIME_LIMIT_MS)
+    await product.log.until(SNAPSHOTS_MADE, size.snapshotsMin, SNAPSHOTS_TIME_LIMIT_MS).catch((cause: unknown) => {
+      say(`too few snapshots: ${String(cause)}`)
+    })
   } catch (cause) {
     await product.kill().catch((second: unknown) => say(`and ${String(second)}`))
     throw cause
@@ -71,6 +74,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakRun> {
     snapshots: product.log.all(SNAPSHOTS_MADE).length,
     segmentsArchived: countArchived(dataDir),
     warnings: product.log.warnings(),
+    firstWarnings: product.log.firstWarnings(WARNINGS_KEPT_MAX),
     exactness,
   }
 }

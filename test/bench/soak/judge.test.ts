@@ -72,6 +72,7 @@ const SOUND: SoakRun = {
   snapshots: 50,
   segmentsArchived: 48,
   warnings: {},
+  firstWarnings: [],
   exactness: {
     uses: [{ name: 'HOT00000', told: 7, logged: 7, shown: 7 }],
     faults: [],
@@ -177,6 +178,11 @@ describe('a soak that is not exact', () => {
       'a feed that was cut off',
       { ...SOUND, totals: { ...totals, heard: { ...totals.heard, lost: 1 } } },
       'listeners that were cut off',
+    ],
+    [
+      'a counter that the server itself found wrong',
+      { ...SOUND, warnings: { 'a counter is not what the log makes': 1 } },
+      'counters that the server found different from its log',
     ],
     ['a run without snapshots', { ...SOUND, snapshots: 2 }, 'soak: snapshots made'],
   ]

@@ -37,7 +37,7 @@ it('does everything, is exact, and shows a planted leak', { timeout: 120_000 }, 
   )
   const report = judgeSoak(run)
   expect(report.checks.filter(({ holds }) => !holds)).toEqual([])
-  expect(report.checks).toHaveLength(16)
+  expect(report.checks).toHaveLength(17)
   expect(run.exactness.events).toBeGreaterThan(500)
   expect(run.exactness.uses.filter(({ told }) => told > 0).length).toBeGreaterThan(20)
   expect(growthPerMinute(run.samples, size.seconds) / MB).toBeGreaterThan(LEAK_MB_PER_MINUTE / 2)
