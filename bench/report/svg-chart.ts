@@ -23,13 +23,15 @@ export interface Chart {
 const WIDTH = 720
 const HEIGHT = 240
 const LEFT = 64
-const RIGHT = 12
+const RIGHT = 24
 const TOP = 12
 const BOTTOM = 28
 const PLOT_WIDTH = WIDTH - LEFT - RIGHT
 const PLOT_HEIGHT = HEIGHT - TOP - BOTTOM
 const GRID_LINES = 4
-const TIME_LINES = 6
+/** Minutes between two marks: the smallest that leaves them room. */
+const TIME_STEPS = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120]
+const TIME_MARKS_MAX = 8
 const COLOURS = ['#1f6feb', '#d1570b', '#1a7f37', '#8250df', '#bf3989', '#6e7781', '#9a6700', '#0a7d8c']
 
 /** A figure with title, legend and drawing. */
@@ -45,8 +47,8 @@ export function chartSvg({ title, unit, times, lines }: Chart): string {
       `<text x="${LEFT - 6}" y="${at}" class="left">${escaped(shortNumber(value))}</text>`
     )
   })
-  const marks = steps(lastTime, TIME_LINES).map((time) => {
-    return `<text x="${x(time).toFixed(1)}" y="${HEIGHT - 8}" class="below">${escaped(shortNumber(time))}</text>`
+  const marks = timeMarks(lastTime).map((time) => {
+    return `<text x="${x(time).toFixed(1)}" y="${HEIGHT - 8}" class="below">${shortNumber(time)} min</text>`
   })
   const drawn = lines.map(({ values, isDashed }, index) => {
     const dashes = isDashed === true ? ' stroke-dasharray="5 4"' : ''
@@ -58,7 +60,7 @@ export function chartSvg({ title, unit, times, lines }: Chart): string {
   return (
     `<figure><figcaption><b>${escaped(title)}</b>, ${escaped(unit)}<br>${legend.join(' ')}</figcaption>` +
     `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escaped(title)}">` +
-    `${grid.join('')}${marks.join('')}<text x="${WIDTH - RIGHT}" y="${HEIGHT - 8}" class="left">min</text>${drawn.join('')}</svg></figure>`
+    `${grid.join('')}${marks.join('')}${drawn.join('')}</svg></figure>`
   )
 }
 
@@ -96,6 +98,11 @@ function roundUp(value: number): number {
 
 function steps(highest: number, count: number): number[] {
   return Array.from({ length: count + 1 }, (_, index) => (highest * index) / count)
+}
+
+function timeMarks(lastTime: number): number[] {
+  const step = TIME_STEPS.find((candidate) => lastTime / candidate <= TIME_MARKS_MAX) ?? lastTime
+  return Array.from({ length: Math.floor(lastTime / step) + 1 }, (_, index) => index * step)
 }
 
 function shortNumber(value: number): string {

@@ -16,6 +16,10 @@ import type { SoakSample } from './watch.ts'
 
 /** Of all answers, those that nobody provoked: a run that mostly errs wears nothing out. */
 const SURPRISE_SHARE_MAX = 0.001
+/** Between the first and the last tenth of the samples. Files of the archive are kept open for look-ups, sixteen a lane at most. */
+const HANDLES_DRIFT_MAX = 48
+/** Threads of snapshots and of imports come and go. */
+const THREADS_DRIFT_MAX = 2
 /** What the server's reconciliation says in its log. */
 const COUNTER_DIFFERS = 'a counter is not what the log makes'
 const MB = 1_000_000
@@ -108,9 +112,15 @@ function serverFigures({ samples, size, snapshots, segmentsArchived }: SoakRun):
     { name: 'soak: event loop p99, median', value: median(settled.map(loopOf)), unit: 'ms', target: null },
     { name: 'soak: event loop p99, highest', value: highest('loopDelayP99Ms'), unit: 'ms', target: null },
     { name: 'soak: lag of the read model, highest', value: highest('readModelLagMs'), unit: 'ms', target: null },
-    { name: 'soak: open handles, first', value: of(settled[0], 'handles'), unit: '', target: null },
-    { name: 'soak: open handles, last', value: of(settled.at(-1), 'handles'), unit: '', target: null },
+    { name: 'soak: open handles, most', value: highest('handles'), unit: '', target: null },
+    {
+      name: 'soak: open handles, drift',
+      value: drift(settled, 'handles'),
+      unit: '',
+      target: atMost(HANDLES_DRIFT_MAX),
+    },
     { name: 'soak: threads, most', value: highest('threads'), unit: '', target: null },
+    { name: 'soak: threads, drift', value: drift(settled, 'threads'), unit: '', target: atMost(THREADS_DRIFT_MAX) },
     { name: 'soak: on disk at the end', value: disk(settled.at(-1)) / MIB, unit: 'MiB', target: null },
     { name: 'soak: snapshots made', value: snapshots, unit: '', target: atLeast(size.snapshotsMin) },
     { name: 'soak: segments archived', value: segmentsArchived, unit: '', target: atLeast(1) },
@@ -180,6 +190,13 @@ function sumOf(counts: Readonly<Record<string, number>>): number {
 
 function of(sample: SoakSample | undefined, key: Exclude<keyof SoakSample, 'operations' | 'refusals'>): number {
   return sample === undefined ? Number.NaN : sample[key]
+}
+
+/** How much higher something is at the end than at the beginning, single samples aside. */
+function drift(settled: readonly SoakSample[], key: 'handles' | 'threads'): number {
+  const tenth = Math.ceil(settled.length / 10)
+  const middle = (samples: readonly SoakSample[]): number => median(samples.map((sample) => sample[key]))
+  return middle(settled.slice(-tenth)) - middle(settled.slice(0, tenth))
 }
 
 function loopOf({ loopDelayP99Ms }: SoakSample): number {

@@ -129,9 +129,25 @@ describe('the growth of memory beyond the state', () => {
 
   it('is short where nothing was measured', () => {
     expect(growthPerMinute([], HOUR.seconds)).toBeNaN()
-    expect(complaints(judgeSoak({ ...SOUND, samples: [] }))).toEqual([GROWTH, 'samples'])
+    expect(complaints(judgeSoak({ ...SOUND, samples: [] }))).toEqual([
+      GROWTH,
+      'soak: open handles, drift',
+      'soak: threads, drift',
+      'samples',
+    ])
     const unknown = SOUND.samples.map((sample) => ({ ...sample, anonymousBytes: Number.NaN }))
     expect(complaints(judgeSoak({ ...SOUND, samples: unknown }))).toEqual([GROWTH])
+  })
+})
+
+describe('handles and threads', () => {
+  it('may come and go, and not pile up', () => {
+    const leaking = SOUND.samples.map((sample, i) => ({ ...sample, handles: 100 + Math.floor(i / 10), threads: 20 }))
+    expect(complaints(judgeSoak({ ...SOUND, samples: leaking }))).toEqual(['soak: open handles, drift'])
+    const threads = SOUND.samples.map((sample, i) => ({ ...sample, threads: 20 + Math.floor(i / 100) }))
+    expect(complaints(judgeSoak({ ...SOUND, samples: threads }))).toEqual(['soak: threads, drift'])
+    const coming = SOUND.samples.map((sample, i) => ({ ...sample, handles: i % 7 === 0 ? 400 : 100 }))
+    expect(complaints(judgeSoak({ ...SOUND, samples: coming }))).toEqual([])
   })
 })
 
@@ -245,7 +261,8 @@ describe('the page', () => {
     const lines = [{ name: '<b>', values: [0, 10, Number.NaN, 10, 5] }]
     const svg = chartSvg({ title: 'a & b', unit: 'ms', times: [0, 1, 2, 3, 4], lines })
     // From the bottom left (64, 212) to the top (12): the highest value is the highest line of the grid.
-    expect(svg).toContain('d="M64.0 212.0L225.0 12.0M547.0 12.0L708.0 112.0"')
+    expect(svg).toContain('d="M64.0 212.0L222.0 12.0M538.0 12.0L696.0 112.0"')
+    expect(svg).toContain('>4 min</text>')
     expect(svg).toContain('a &amp; b')
     expect(svg).toContain('&lt;b&gt;')
     expect(svg).not.toContain('<b></span>')
