@@ -4,7 +4,7 @@
 import { performance } from 'node:perf_hooks'
 import { HttpConnection } from '../load/http-connection.ts'
 import type { OperationName } from './mix.ts'
-import { LOST, type Meters } from './meters.ts'
+import { LOST, type Meters, NOT_SENT } from './meters.ts'
 
 /** After these a connection is closed and a new one opened. */
 const REQUESTS_OF_A_CONNECTION = 2_000
@@ -28,6 +28,10 @@ export interface Answer {
 interface Line {
   readonly connection: HttpConnection
   requests: number
+}
+
+class NotSent extends Error {
+  override readonly name = 'NotSent'
 }
 
 export class Calls {
@@ -61,7 +65,8 @@ export class Calls {
       this.#meters.refused(operation, latencyMs, status, codeOf(body), body)
     } catch (cause) {
       const words = cause instanceof Error ? cause.message : String(cause)
-      this.#meters.refused(operation, performance.now() - dueAtMs, 0, LOST, words)
+      const code = cause instanceof NotSent ? NOT_SENT : LOST
+      this.#meters.refused(operation, performance.now() - dueAtMs, 0, code, words)
     } finally {
       this.#inFlight--
       if (this.#inFlight === 0) this.#idle()
@@ -102,9 +107,9 @@ export class Calls {
       // A server may close a connection that is left alone for ten seconds; nothing was asked on it.
       this.#replace(free)
     }
-    if (this.#waiting.length >= WAITING_MAX) throw new Error('no connection became free')
+    if (this.#waiting.length >= WAITING_MAX) throw new NotSent('no connection became free')
     const line = await new Promise<Line | null>((resolve) => this.#waiting.push(resolve))
-    if (line === null) throw new Error('no connection could be opened')
+    if (line === null) throw new NotSent('no connection could be opened')
     return line
   }
 

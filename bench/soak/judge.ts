@@ -11,7 +11,7 @@ import type { LogLine } from '../server/server-log.ts'
 import type { Exactness } from './exactness.ts'
 import type { LoadTotals } from './load.ts'
 import { OPERATIONS, type SoakSize, WARMUP_SHARE } from './mix.ts'
-import { LOST } from './meters.ts'
+import { LOST, NOT_SENT } from './meters.ts'
 import type { SoakSample } from './watch.ts'
 
 /** Of all answers, those that nobody provoked: a run that mostly errs wears nothing out. */
@@ -178,10 +178,10 @@ function answers(totals: LoadTotals): number {
   return OPERATIONS.reduce((sum, name) => sum + totals.operations[name].latency.count, 0)
 }
 
-/** All answers of a stretch, those that never came left out. */
+/** All answers of a stretch. */
 function countOf({ operations, refusals }: SoakSample): number {
   const all = Object.values(operations).reduce((sum, { count }) => sum + count, 0)
-  return all - (refusals[LOST] ?? 0)
+  return all - (refusals[LOST] ?? 0) - (refusals[NOT_SENT] ?? 0)
 }
 
 function sumOf(counts: Readonly<Record<string, number>>): number {

@@ -8,8 +8,9 @@ import { latencyHistogram, type LatencySummary, recordMs, summarise } from '../l
 import { isDocumented } from './documented.ts'
 import { OPERATIONS, type OperationName, PROVOKED } from './mix.ts'
 
-/** What the load itself calls an answer that never came. */
+/** What the load itself calls an answer that never came, and a call that found no connection: the server has fallen behind. */
 export const LOST = 'CONNECTION_LOST'
+export const NOT_SENT = 'NOT_SENT'
 
 export interface OperationTotals {
   readonly done: number
@@ -71,7 +72,8 @@ export class Meters {
     if (examples.length < EXAMPLES_MAX) {
       examples.push(`${new Date().toISOString()} ${name}: ${status} ${words.slice(0, 300)}`)
     }
-    count(isDocumented(status, code) ? meter.surprises : meter.undocumented, `${status} ${code}`)
+    const isSurprise = code === NOT_SENT || isDocumented(status, code)
+    count(isSurprise ? meter.surprises : meter.undocumented, `${status} ${code}`)
   }
 
   /** What was counted since it was asked last. */

@@ -47,6 +47,8 @@ export class Watch {
   readonly #startMs = performance.now()
   readonly #timer: NodeJS.Timeout
   #lastMs = performance.now()
+  /** Shards that have said how large they are: one that is late is left out of the metrics, and the sum would be too small. */
+  #shards = 0
   #last: Promise<void> = Promise.resolve()
 
   constructor(product: Product, dataDir: string, meters: Meters, everyMs: number) {
@@ -70,6 +72,12 @@ export class Watch {
       text = await metricsText(this.#product.baseUrl)
     } catch (cause) {
       this.missed.push(cause instanceof Error ? cause.message : String(cause))
+      return
+    }
+    const shards = text.split('\ntearoff_state_bytes{').length - 1
+    this.#shards = Math.max(this.#shards, shards)
+    if (shards < this.#shards) {
+      this.missed.push(`${this.#shards - shards} shards did not say in time how large they are`)
       return
     }
     const nowMs = performance.now()

@@ -234,16 +234,17 @@ describe('answers', () => {
     meters.refused('redeem', 5, 503, 'OVERLOADED', '{}')
     meters.refused('redeem', 5, 500, 'INTERNAL_ERROR', '{}')
     meters.refused('redeem', 5, 0, 'CONNECTION_LOST', 'closed')
+    meters.refused('redeem', 5, 0, 'NOT_SENT', 'no connection became free')
     const { claim, redeem } = meters.totals()
     expect(claim).toMatchObject({ done: 0, provoked: { POOL_EMPTY: 1 }, surprises: {}, undocumented: {} })
     expect(redeem).toMatchObject({
       done: 1,
       provoked: {},
-      surprises: { '503 OVERLOADED': 1 },
+      surprises: { '503 OVERLOADED': 1, '0 NOT_SENT': 1 },
       undocumented: { '500 INTERNAL_ERROR': 1, '0 CONNECTION_LOST': 1 },
     })
-    expect(meters.examples).toHaveLength(3)
-    expect(meters.takeStretch()).toMatchObject({ operations: { redeem: { count: 4 }, claim: { count: 1 } } })
+    expect(meters.examples).toHaveLength(4)
+    expect(meters.takeStretch()).toMatchObject({ operations: { redeem: { count: 5 }, claim: { count: 1 } } })
     expect(meters.takeStretch()).toEqual({ operations: {}, refusals: {} })
   })
 
