@@ -82,6 +82,7 @@ function charts({ samples, size }: SoakRun): string[] {
     chart('Memory', 'MiB', [
       line('anonymous', ({ anonymousBytes }) => anonymousBytes / MIB),
       line('state', ({ stateBytes }) => stateBytes / MIB),
+      line('index of the search', ({ searchBytes }) => searchBytes / MIB),
       line('heap of the gateway', ({ heapBytes }) => heapBytes / MIB),
     ]),
     chart('Memory beyond the state', 'MiB', [line('anonymous less state', beyond), trendLine(samples, size.seconds)]),

@@ -18,6 +18,8 @@ export interface SoakSample extends Stretch {
   readonly seconds: number
   readonly anonymousBytes: number
   readonly stateBytes: number
+  /** Of the search, which holds coupons too and is judged with everything else all the same. */
+  readonly searchBytes: number
   /** Of the gateway's thread. */
   readonly heapBytes: number
   readonly readModelLagMs: number
@@ -82,12 +84,13 @@ export class Watch {
     }
     const nowMs = performance.now()
     const { pid } = this.#product
-    const { anonymousBytes, stateBytes, readModelLagMs } = footprintOf(pid, text)
+    const { anonymousBytes, stateBytes, searchBytes, readModelLagMs } = footprintOf(pid, text)
     this.samples.push({
       atSecond: (nowMs - this.#startMs) / 1_000,
       seconds: (nowMs - this.#lastMs) / 1_000,
       anonymousBytes,
       stateBytes,
+      searchBytes,
       readModelLagMs,
       heapBytes: sumOfMetric(text, 'nodejs_heap_size_used_bytes'),
       logBytes: bytesBelow(this.#dataDir, 'lanes'),

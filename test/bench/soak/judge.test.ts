@@ -27,6 +27,7 @@ function samplesOf(beyondAt: (second: number) => number): SoakSample[] {
       seconds: EVERY_SECONDS,
       stateBytes,
       anonymousBytes: stateBytes + beyondAt(atSecond),
+      searchBytes: MB,
       heapBytes: 40 * MB,
       readModelLagMs: 100,
       logBytes: 1,

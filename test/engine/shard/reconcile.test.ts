@@ -135,14 +135,14 @@ describe('counters that are right', () => {
       const slice = new Slice()
       const count = countOf(shard, entries, slice)
       const questions = [...questionsFor(count, slice)]
-      const before = count.userCount
+      const before = count.users.size
       for (let bits = 0; bits < 3; bits++) {
         slice.narrow('users')
         slice.narrow('rows')
       }
       count.keepSlice()
       asked += questions.length
-      dropped += before - count.userCount
+      dropped += before - count.users.size
       const found = questions.flatMap((question) => {
         return differencesIn(count, question, answerCounters(stateOf(shard), question), { slice, nowMs: 0 })
       })
