@@ -63,8 +63,11 @@ export async function startChild<Input, Result>(
   entry: string,
   input: Input,
   limitMs: number = CHILD_TIME_LIMIT_MS,
+  nodeFlags: readonly string[] = [],
 ): Promise<RunningChild<Result>> {
-  const child = track(spawn(process.execPath, [entry], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }))
+  const child = track(
+    spawn(process.execPath, [...nodeFlags, entry], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }),
+  )
   const end = async (): Promise<void> => {
     await endChild(child, 'SIGTERM', 2_000)
   }
@@ -90,8 +93,13 @@ export async function startChild<Input, Result>(
 }
 
 /** Runs a built entry to its end and returns its one result. Only runs that are longer on purpose give a limit. */
-export async function runChild<Input, Result>(entry: string, input: Input, limitMs?: number): Promise<Result> {
-  const running = await startChild<Input, Result>(entry, input, limitMs)
+export async function runChild<Input, Result>(
+  entry: string,
+  input: Input,
+  limitMs?: number,
+  nodeFlags?: readonly string[],
+): Promise<Result> {
+  const running = await startChild<Input, Result>(entry, input, limitMs, nodeFlags)
   await running.end()
   return running.result
 }

@@ -28,6 +28,8 @@ export const ENTRIES = {
   autocannon: join(PROJECT_ROOT, 'dist/bench/load/autocannon-main.js'),
   peerGateway: join(PROJECT_ROOT, 'dist/bench/peers/peer-gateway-main.js'),
   readModelOff: join(PROJECT_ROOT, 'dist/bench/server/read-model-off-main.js'),
+  soakAudit: join(PROJECT_ROOT, 'dist/bench/soak/soak-audit-main.js'),
+  soakLeak: join(PROJECT_ROOT, 'dist/bench/soak/leak-main.js'),
   eightGigabytes: join(PROJECT_ROOT, 'dist/bench/server/eight-gigabytes-main.js'),
   bareServer: join(PROJECT_ROOT, 'dist/bench/server/bare-server-main.js'),
 } as const

@@ -35,6 +35,10 @@ const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'
 /** Share of this machine's memory for order records, over all shards. */
 const ORDER_MEMORY_SHARE = 0.125
 
+/** Retries come within seconds; a year is more than any shop asks for. */
+const ORDER_WINDOW_MS_MIN = 60_000
+const ORDER_WINDOW_MS_MAX = 366 * 24 * 3_600_000
+
 /** Every setting: its environment name is TEAROFF_ and this, its flag the same in lower case with hyphens. */
 export const SETTINGS = {
   HOST: 'address to listen on (127.0.0.1)',
@@ -48,7 +52,7 @@ export const SETTINGS = {
   AUTH: 'on, or off (allowed on a loopback address only, and the default there)',
   RATE_LIMITS: 'on, or off (the default on a loopback address only)',
   UNIFORM_REFUSALS: 'on, or off (off): callers of role checkout are told the same of all codes that cannot be used',
-  ORDER_WINDOW_HOURS: 'how long orders are remembered in memory (168)',
+  ORDER_WINDOW_HOURS: 'how long orders are remembered in memory, fractions allowed, from a minute (168)',
   SNAPSHOT_EVENTS: 'new events after which snapshots are made, which keep starts short; 0 for never (1000000)',
   SNAPSHOT_MINUTES: 'minutes after which a hundredth of that is enough (60)',
   LOG_LEVEL: `one of ${LOG_LEVELS.join(', ')} (info)`,
@@ -90,7 +94,7 @@ export function configuration(settings: Settings): Configuration {
     auth: auth(settings, host),
     rateLimits: choice(settings, 'RATE_LIMITS', ['on', 'off'], isLoopback(host) ? 'off' : 'on') === 'on',
     uniformRefusals: choice(settings, 'UNIFORM_REFUSALS', ['on', 'off'], 'off') === 'on',
-    orderWindowMs: integer(settings, 'ORDER_WINDOW_HOURS', 168, 1, 24 * 366) * 3_600_000,
+    orderWindowMs: orderWindowMs(settings),
     orderBytesMax: totalmem() * ORDER_MEMORY_SHARE,
     snapshotEvents: integer(settings, 'SNAPSHOT_EVENTS', 1_000_000, 0, 1_000_000_000),
     snapshotEveryMs: integer(settings, 'SNAPSHOT_MINUTES', 60, 1, 7 * 24 * 60) * 60_000,
@@ -113,6 +117,18 @@ function shardCount(settings: Settings): number {
     throw new ConfigurationError(`TEAROFF_SHARDS=${shards}: the number of shards is a power of two from 1 to 1,024`)
   }
   return shards
+}
+
+/** The one setting whose unit is too large for small windows. */
+function orderWindowMs(settings: Settings): number {
+  const text = settings.ORDER_WINDOW_HOURS ?? '168'
+  const windowMs = Math.round(Number(text) * 3_600_000)
+  if (!/^\d+(\.\d+)?$/.test(text) || windowMs < ORDER_WINDOW_MS_MIN || windowMs > ORDER_WINDOW_MS_MAX) {
+    throw new ConfigurationError(
+      `TEAROFF_ORDER_WINDOW_HOURS=${text} is not a number of hours from a minute (0.0167) to ${ORDER_WINDOW_MS_MAX / 3_600_000}`,
+    )
+  }
+  return windowMs
 }
 
 function durability(settings: Settings): 'flush' | 'relaxed' {

@@ -1,10 +1,12 @@
 // Reads HTTP/1.1 replies off a keep-alive connection, as cheaply as a load generator has to: the status, and where
 // the reply ends. Bytes in, statuses out; no sockets here, so tests can feed it byte by byte.
 //
-// It understands what a server under load answers (a Content-Length, no pipelining) and refuses everything else with
-// an error, because a generator that guesses measures its guess.
+// It understands what a server under load answers (a Content-Length or status 204, no pipelining) and refuses everything
+// else with an error, because a generator that guesses measures its guess.
 
 const HEAD_END = '\r\n\r\n'
+/** Such an answer has neither a body nor a length (RFC 9110). */
+const NO_CONTENT = 'HTTP/1.1 204 '
 const CONTENT_LENGTH = /\r\ncontent-length: *(\d+)\r\n/i
 const REPLY_BYTES_MAX = 65_536
 
@@ -19,11 +21,8 @@ export class HttpReplyReader {
     const text = this.#held + bytes.toString('latin1', 0, length)
     const headEnd = text.indexOf(HEAD_END)
     if (headEnd < 0) return this.#hold(text)
-    const found = CONTENT_LENGTH.exec(text)
-    if (found === null || found.index >= headEnd)
-      throw new Error(`a reply without Content-Length: ${text.slice(0, headEnd)}`)
     const bodyStart = headEnd + HEAD_END.length
-    const end = bodyStart + Number(found[1])
+    const end = bodyStart + bodyLength(text, headEnd)
     if (text.length < end) return this.#hold(text)
     if (text.length > end) throw new Error('bytes after the end of a reply although one request was open')
     this.#held = ''
@@ -36,4 +35,13 @@ export class HttpReplyReader {
     this.#held = text
     return 0
   }
+}
+
+function bodyLength(text: string, headEnd: number): number {
+  if (text.startsWith(NO_CONTENT)) return 0
+  const found = CONTENT_LENGTH.exec(text)
+  if (found === null || found.index >= headEnd) {
+    throw new Error(`a reply without Content-Length: ${text.slice(0, headEnd)}`)
+  }
+  return Number(found[1])
 }

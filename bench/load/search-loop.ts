@@ -1,10 +1,9 @@
 // An open loop of searches: they leave when they are due, whatever the server does, and latency counts from then (see
 // `open-loop.ts`). Searches are few, so each takes the next free connection or waits for one; the waiting counts.
 
-import { connect, type Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { poissonArrivals } from './arrivals.ts'
-import { HttpReplyReader } from './http-reply.ts'
+import { HttpConnection } from './http-connection.ts'
 import { latencyHistogram, type LatencySummary, recordMs, summarise } from './latency.ts'
 import { seededRandom } from './random.ts'
 
@@ -36,8 +35,6 @@ export interface SearchLoopResult {
   readonly byKind: Readonly<Record<string, LatencySummary>>
 }
 
-const REPLY_BUFFER_BYTES = 65_536
-
 interface Due {
   readonly atMs: number
   readonly kind: SearchKind
@@ -54,7 +51,7 @@ class SearchLoop {
   readonly #due: readonly Due[]
   readonly #latency = latencyHistogram()
   readonly #byKind = new Map<string, ReturnType<typeof latencyHistogram>>()
-  readonly #free: Connection[] = []
+  readonly #free: HttpConnection[] = []
   #next = 0
   #answered = 0
   #open = 0
@@ -77,7 +74,7 @@ class SearchLoop {
 
   async run(): Promise<SearchLoopResult> {
     const { connections, port, warmupSeconds, seconds, drainSeconds } = this.#input
-    const all = await Promise.all(Array.from({ length: connections }, async () => await Connection.open(port)))
+    const all = await Promise.all(Array.from({ length: connections }, async () => await HttpConnection.open(port)))
     this.#free.push(...all)
     this.#startMs = performance.now()
     const finished = new Promise<void>((resolve) => {
@@ -122,10 +119,10 @@ class SearchLoop {
     }
   }
 
-  async #ask(connection: Connection, due: Due): Promise<void> {
+  async #ask(connection: HttpConnection, due: Due): Promise<void> {
     this.#open++
     try {
-      const status = await connection.get(due.path)
+      const status = await connection.ask(`GET ${due.path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`)
       if (status === 200) this.#record(due)
       else this.#failed(`${due.path}: ${status} ${connection.lastBody.slice(0, 300)}`, 1)
       this.#free.push(connection)
@@ -149,56 +146,5 @@ class SearchLoop {
   #failed(reason: string, count: number): void {
     this.#errors += count
     if (this.#firstError === '') this.#firstError = reason
-  }
-}
-
-/** One request at a time. */
-class Connection {
-  readonly #socket: Socket
-  readonly #reader = new HttpReplyReader()
-  #isClosed = false
-  #answered: (status: number) => void = () => {}
-  #lost: (error: Error) => void = () => {}
-
-  private constructor(port: number, opened: (error: Error | null) => void) {
-    const buffer = Buffer.allocUnsafeSlow(REPLY_BUFFER_BYTES)
-    const callback = (length: number): boolean => {
-      const status = this.#reader.feed(buffer, length)
-      if (status > 0) this.#answered(status)
-      return true
-    }
-    this.#socket = connect({ port, host: '127.0.0.1', noDelay: true, onread: { buffer, callback } })
-    this.#socket.once('connect', () => opened(null))
-    this.#socket.on('error', (error) => {
-      opened(error)
-      this.#lost(error)
-    })
-    this.#socket.on('close', () => {
-      this.#isClosed = true
-      this.#lost(new Error('the server closed a connection'))
-    })
-  }
-
-  static async open(port: number): Promise<Connection> {
-    return await new Promise((resolve, reject) => {
-      const made: Connection = new Connection(port, (error) => (error === null ? resolve(made) : reject(error)))
-    })
-  }
-
-  get lastBody(): string {
-    return this.#reader.lastBody
-  }
-
-  async get(path: string): Promise<number> {
-    if (this.#isClosed) throw new Error('the server has closed a connection')
-    return await new Promise((resolve, reject) => {
-      this.#answered = resolve
-      this.#lost = reject
-      this.#socket.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`)
-    })
-  }
-
-  close(): void {
-    this.#socket.destroy()
   }
 }

@@ -32,7 +32,7 @@ export interface Figure {
   readonly name: string
   readonly value: number
   /** `ms`, `/s`, `%` (a share of 1, printed as percent), `×` (a ratio), `MiB`, `B` or empty for a count. */
-  readonly unit: 'ms' | '/s' | '%' | '×' | 'MiB' | 'MiB/min' | 'B' | ''
+  readonly unit: 'ms' | '/s' | '%' | '×' | 'MiB' | 'MiB/min' | 'MB/min' | 'B' | ''
   readonly target: Target | null
 }
 
@@ -45,8 +45,8 @@ export interface Check {
 }
 
 export interface WorkloadReport {
-  /** `peers` is a bench of its own. */
-  readonly workload: WorkloadName | 'peers'
+  /** `peers` and `soak` are benches of their own. */
+  readonly workload: WorkloadName | 'peers' | 'soak'
   readonly figures: readonly Figure[]
   readonly checks: readonly Check[]
   /** Written beside the results, as CSV. */

@@ -43,11 +43,12 @@ function checkWords(check: Check): string {
   return `${check.name}: expected ${check.expected}, seen ${check.seen}`
 }
 
-function formatValue(value: number, unit: Figure['unit']): string {
+export function formatValue(value: number, unit: Figure['unit']): string {
   if (Number.isNaN(value)) return 'not measured'
   if (unit === 'ms') return `${value.toFixed(2)} ms`
   if (unit === 'B') return `${value.toFixed(1)} B`
   if (unit === 'MiB' || unit === 'MiB/min') return `${value.toFixed(1)} ${unit}`
+  if (unit === 'MB/min') return `${value.toFixed(2)} MB/min`
   if (unit === '×') return `${value.toFixed(2)} ×`
   if (unit === '%') return `${(value * 100).toFixed(1)} %`
   return `${Math.round(value).toLocaleString('en')}${unit === '/s' ? ' /s' : ''}`

@@ -62,7 +62,11 @@ export class FootprintSampler {
 
 /** `authorization` where the server asks for keys. */
 export async function takeFootprint(pid: number, baseUrl: string, authorization = ''): Promise<Footprint> {
-  const text = await metricsText(baseUrl, authorization)
+  return footprintOf(pid, await metricsText(baseUrl, authorization))
+}
+
+/** The same from the text of `/metrics`. */
+export function footprintOf(pid: number, text: string): Footprint {
   return {
     atMs: Date.now(),
     anonymousBytes: anonymousBytesOf(pid),

@@ -64,6 +64,11 @@ export class ServerLog {
     return counts
   }
 
+  /** The first warnings and errors, whole. */
+  firstWarnings(count: number): LogLine[] {
+    return this.#lines.filter(({ level }) => level >= LEVEL_WARN).slice(0, count)
+  }
+
   /** Resolves once the message has been said so often; fails when the server ends before, or after so long. */
   async until(message: string, count: number, limitMs: number): Promise<readonly LogLine[]> {
     if (this.#ended !== null) throw new Error(`${this.#ended} before "${message}" was awaited`)

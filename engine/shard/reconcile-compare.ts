@@ -1,10 +1,11 @@
 /**
  * What is to be asked of a shard so that every counter of a slice was looked at, and what differs in its answers.
  */
+import { bytesOf } from '../../protocol/bytes.ts'
 import { BULK_ORDINALS, CAMPAIGN_ORDINALS, campaignOrdinal } from '../../protocol/ordinals.ts'
 import type { ShardCount } from './reconcile-count.ts'
 import { type CountersAnswer, type CountersQuestion, NAMES_ASKED_MAX, ROWS_ASKED_MAX } from './reconcile-questions.ts'
-import type { Slice } from './reconcile-slice.ts'
+import { type Slice, userHash } from './reconcile-slice.ts'
 
 export const COUNTERS = [
   'coupons',
@@ -109,7 +110,10 @@ export function countersIn(question: CountersQuestion): number {
 
 type Found = Pick<CounterDifference, 'counter' | 'ordinal' | 'job' | 'user' | 'expected' | 'seen'>
 
-/** The count stands at the very sequence of the answer. */
+/**
+ * The count stands at the very sequence of the answer. The slice may have become narrower since the question was asked: what it
+ * has not any more was dropped from the count, and is not compared.
+ */
 export function differencesIn(
   count: ShardCount,
   question: CountersQuestion,
@@ -143,10 +147,13 @@ function found(
       return sizes
     }
     case 'rows':
-      return Array.from({ length: question.count }, (_, i) => question.from + i).flatMap((ordinal, i) => [
-        of('uses', ordinal, count.rows.uses(ordinal), seen(0, i)),
-        of('reserved', ordinal, count.rows.reserved(ordinal), seen(1, i)),
-      ])
+      return Array.from({ length: question.count }, (_, i) => question.from + i).flatMap((ordinal, i) => {
+        if (!slice.hasRow(count.shard, ordinal)) return []
+        return [
+          of('uses', ordinal, count.rows.uses(ordinal), seen(0, i)),
+          of('reserved', ordinal, count.rows.reserved(ordinal), seen(1, i)),
+        ]
+      })
     case 'campaigns': {
       const pools = slice.rowBits === 0 ? count.poolSizes() : null
       return count.campaigns.slice(question.from, question.from + question.count).flatMap((campaign, i) => {
@@ -173,6 +180,7 @@ function found(
         const ordinal = question.ordinals[i] as number
         // A limit that was taken away meanwhile leaves its counters behind.
         if (!count.hasUserLimit(ordinal)) return []
+        if (!slice.hasRow(count.shard, ordinal) || !slice.hasUser(userHash(bytesOf(user)))) return []
         const counted = count.users.under.get(ordinal)?.get(user)
         return [
           { ...of('usesOfUser', ordinal, counted?.uses ?? 0, seen(0, i)), user },

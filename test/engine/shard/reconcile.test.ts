@@ -68,6 +68,20 @@ function stateOf(shard: number): ShardState {
   return (log.sources.get(shard) as RandomShard).state
 }
 
+/** Everything that a shard's log makes, counted in a slice. */
+function countOf(shard: number, entries: RandomShard['entries'], slice: Slice): ShardCount {
+  const count = new ShardCount(shard, slice)
+  for (const entry of entries) {
+    const reader = new ByteReader(entry.events, entry.start, entry.end)
+    let seq = entry.firstSeq
+    while (!reader.done) {
+      const event = readEvent(reader)
+      if (typeof event !== 'number') count.book(event, seq++, 0)
+    }
+  }
+  return count
+}
+
 describe('counters that are right', () => {
   it('are passed over, round after round, while the log grows under them', async () => {
     await log.commits(60)
@@ -103,15 +117,7 @@ describe('counters that are right', () => {
     await log.commits(120)
     const everything = new Slice()
     for (const [shard, { entries }] of log.sources) {
-      const count = new ShardCount(shard)
-      for (const entry of entries) {
-        const reader = new ByteReader(entry.events, entry.start, entry.end)
-        let seq = entry.firstSeq
-        while (!reader.done) {
-          const event = readEvent(reader)
-          if (typeof event !== 'number') count.book(event, seq++, 0)
-        }
-      }
+      const count = countOf(shard, entries, everything)
       const state = stateOf(shard)
       expect(count.seq).toBe(state.seq)
       const found = [...questionsFor(count, everything)].flatMap((question) => {
@@ -119,6 +125,31 @@ describe('counters that are right', () => {
       })
       expect(found.map(differenceText)).toEqual([])
     }
+  })
+
+  it('are passed over when their slice has become narrower between the question and the comparison', async () => {
+    await log.commits(400)
+    let asked = 0
+    let dropped = 0
+    for (const [shard, { entries }] of log.sources) {
+      const slice = new Slice()
+      const count = countOf(shard, entries, slice)
+      const questions = [...questionsFor(count, slice)]
+      const before = count.users.size
+      for (let bits = 0; bits < 3; bits++) {
+        slice.narrow('users')
+        slice.narrow('rows')
+      }
+      count.keepSlice()
+      asked += questions.length
+      dropped += before - count.users.size
+      const found = questions.flatMap((question) => {
+        return differencesIn(count, question, answerCounters(stateOf(shard), question), { slice, nowMs: 0 })
+      })
+      expect(found.map(differenceText)).toEqual([])
+    }
+    expect(asked).toBeGreaterThan(4)
+    expect(dropped).toBeGreaterThan(0)
   })
 })
 
