@@ -28,6 +28,7 @@ export interface Checkout {
   redeem(body: Record<string, unknown>): Promise<Answer>
   reserve(body: Record<string, unknown>): Promise<Answer>
   release(reservationId: string): Promise<Answer>
+  claim(campaignId: string, userId: string): Promise<Answer>
   redeemReservation(reservationId: string, body: Record<string, unknown>): Promise<Answer>
   get(kind: 'redemption' | 'reservation' | 'coupon', id: string): Promise<Answer>
 }
@@ -58,6 +59,10 @@ export class HttpCheckout implements Checkout {
 
   redeemReservation(reservationId: string, body: Record<string, unknown>): Promise<Answer> {
     return this.call('POST', `/v1/reservations/${reservationId}/redeem`, body)
+  }
+
+  claim(campaignId: string, userId: string): Promise<Answer> {
+    return this.call('POST', `/v1/campaigns/${campaignId}/claims`, { userId })
   }
 
   reverse(redemptionId: string): Promise<Answer> {
@@ -124,6 +129,10 @@ export class WsCheckout implements Checkout {
 
   redeemReservation(reservationId: string, body: Record<string, unknown>): Promise<Answer> {
     return this.call('redeemReservation', { reservationId, ...body })
+  }
+
+  claim(campaignId: string, userId: string): Promise<Answer> {
+    return this.call('claim', { campaignId, userId })
   }
 
   get(kind: 'redemption' | 'reservation' | 'coupon', id: string): Promise<Answer> {
