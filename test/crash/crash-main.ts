@@ -68,14 +68,15 @@ function* stretches(kills: number, only: LoadName | null, random: SeededRandom):
 /** Exits at a violation, whose words are out then. */
 async function run({ load, kills, seed, otherDisk: archive }: Stretch): Promise<StretchCounts> {
   const args = ['--load', load, '--kills', String(kills), '--seed', String(seed)]
-  const child = fork(LOAD_MAIN, archive === null ? args : [...args, '--archive', archive])
+  if (archive !== null) args.push('--archive', archive)
+  const child = fork(LOAD_MAIN, args)
   let counts: StretchCounts | null = null
   child.on('message', (message) => {
     counts = message as StretchCounts
   })
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve))
   if (code !== 0 || counts === null) {
-    console.error(`again: npm run test:crash -- --load ${load} --kills ${kills} (the process had ${args.join(' ')})`)
+    console.error(`again: node dist/test/crash/load-main.js ${args.join(' ')}`)
     process.exit(1)
   }
   return counts
