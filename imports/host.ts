@@ -22,6 +22,7 @@ import {
 } from './limits.ts'
 import type { BatchRow, FromReader, ToReader } from './messages.ts'
 import { BACKGROUND_NEW_SPACE_MIB } from '../engine/idle-priority.ts'
+import { failPoint } from '../engine/shard/fail-points.ts'
 import { workerEntry } from '../engine/worker-entry.ts'
 import { SETTLED, type ShardTransport } from '../engine/transport/port.ts'
 import type { Imports, Upload } from '../gateway/codes/import-port.ts'
@@ -202,6 +203,7 @@ export class ImportHost implements Imports {
       running.failed++
       if (running.errors.length < ERRORS_A_REPORT_MAX) running.errors.push(fault)
     }
+    failPoint('job.rows-put')
     running.processed += rows.length
     running.place = place
     this.tell({ type: 'goOn' })
@@ -240,6 +242,7 @@ export class ImportHost implements Imports {
     running.reportedAtMs = performance.now()
     const command = { type: COMMAND.PROGRESS_JOB, jobSeq, processed, failed, total, place, errors } as const
     const outcome = await this.askPatiently(shard, command)
+    failPoint('job.rows-reported')
     if (outcome.type !== OUTCOME.JOB || outcome.state === 'RUNNING') return
     running.isOver = true
     this.over(running, 'CANCELLED')

@@ -4,16 +4,34 @@
  *     FAILPOINTS=stack.decided:flushed:3        the third time: when the flush that covers it returned, before anything leaves
  *     FAILPOINTS=stack.decided:now:1            the first time, at once: the event is in memory and not on disk
  *
+ * Every thread counts for itself. `flushed` means something where events are appended: stack.*, sweep.* and job.codes-made.
+ *
  * Without that variable a fail point is one comparison. It is no setting of the product, so it has no TEAROFF_ name.
  */
 
 export const FAIL_POINTS = [
+  'lane.flush-begins',
+  'lane.flush-ended',
+  'sweep.logged',
+  'job.codes-made',
   'stack.prepared',
   'stack.branch-prepared',
   'stack.decided',
   'stack.aborted',
   'stack.branch-settled',
   'stack.delivered',
+  'snapshot.half-written',
+  'snapshot.written',
+  'snapshot.all-written',
+  'archive.small-files',
+  'archive.copied',
+  'archive.moved',
+  'archive.removed',
+  'job.rows-put',
+  'job.rows-reported',
+  'recovery.snapshots-read',
+  'recovery.entry-replayed',
+  'recovery.replayed',
 ] as const
 export type FailPoint = (typeof FAIL_POINTS)[number]
 

@@ -13,6 +13,7 @@ import { holdsEntry } from '../../persistence/entry-check.ts'
 import { type RecoveredLog, replayLog, type ReplayProgress, type ShardHead } from '../../persistence/recovery.ts'
 import { listSnapshots } from '../../persistence/snapshot-file.ts'
 import type { ShardState } from '../domain/state.ts'
+import { failPoint } from './fail-points.ts'
 import { growAhead, replayEntry } from './replay.ts'
 import { emptyState, readSnapshot } from './snapshot-state.ts'
 
@@ -56,11 +57,15 @@ export function recoverShards(
     snapshotEvents += found.head.seq
     snapshotAtMs = Math.min(snapshotAtMs ?? found.head.madeAtMs, found.head.madeAtMs)
   }
+  if (after.size > 0) failPoint('recovery.snapshots-read')
   const log = replayLog(
     dataDir,
     deployment,
     new Set(shards),
-    (entry) => replayEntry(states.get(entry.shard) as ShardState, entry),
+    (entry) => {
+      replayEntry(states.get(entry.shard) as ShardState, entry)
+      failPoint('recovery.entry-replayed')
+    },
     (progress) => {
       onProgress?.(progress)
       // Behind snapshots the tables have room for the tail already.
@@ -69,6 +74,7 @@ export function recoverShards(
     },
     { after },
   )
+  failPoint('recovery.replayed')
   return { states, log, snapshotEvents, snapshotAtMs }
 }
 

@@ -7,6 +7,7 @@ import { constants, setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { readDeployment } from '../../persistence/deployment.ts'
 import { assert } from '../../protocol/assert.ts'
+import { failPoint } from './fail-points.ts'
 import { makeSnapshots, type SnapshotsMade } from './snapshot-maker.ts'
 
 /** A flush of so much at once holds up the journal's own only shortly … */
@@ -67,6 +68,7 @@ function make({ dataDir }: SnapshotThreadSettings): void {
       nowMs: () => Date.now(),
       rest,
       warn: (sentence) => tell({ type: 'warned', sentence }),
+      onStep: failPoint,
     })
     tell({ type: 'made', made, elapsedMs: Math.round(performance.now() - fromMs) })
   } catch (error) {

@@ -28,6 +28,7 @@ export interface Checkout {
   redeem(body: Record<string, unknown>): Promise<Answer>
   reserve(body: Record<string, unknown>): Promise<Answer>
   release(reservationId: string): Promise<Answer>
+  claim(campaignId: string, userId: string): Promise<Answer>
   redeemReservation(reservationId: string, body: Record<string, unknown>): Promise<Answer>
   validate(body: Record<string, unknown>): Promise<Answer>
   get(kind: 'redemption' | 'reservation' | 'coupon', id: string): Promise<Answer>
@@ -59,6 +60,10 @@ export class HttpCheckout implements Checkout {
 
   redeemReservation(reservationId: string, body: Record<string, unknown>): Promise<Answer> {
     return this.call('POST', `/v1/reservations/${reservationId}/redeem`, body)
+  }
+
+  claim(campaignId: string, userId: string): Promise<Answer> {
+    return this.call('POST', `/v1/campaigns/${campaignId}/claims`, { userId })
   }
 
   reverse(redemptionId: string): Promise<Answer> {
@@ -137,6 +142,10 @@ export class WsCheckout implements Checkout {
 
   validate(body: Record<string, unknown>): Promise<Answer> {
     return this.call('validate', body)
+  }
+
+  claim(campaignId: string, userId: string): Promise<Answer> {
+    return this.call('claim', { campaignId, userId })
   }
 
   get(kind: 'redemption' | 'reservation' | 'coupon', id: string): Promise<Answer> {

@@ -1,12 +1,14 @@
 // What has to be true of a redemption or reservation of several coupons after a restart: it is there as it was told.
 
-import type { Answer, Checkout } from './checkout.ts'
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Answer, Checkout, HttpCheckout } from './checkout.ts'
 import { digestOf, Violation } from './ledger.ts'
-import type { StackRedemption, StackReservation } from './stack-ledger.ts'
-import { stackBody } from './stack-load.ts'
+import type { StackCampaign, StackLedger, StackRedemption, StackReservation } from './stack-ledger.ts'
+import { SETTLED_WITHIN_MS, stackBody } from './stack-calls.ts'
 
-/** Transactions that a crash cut off are ended by the shards themselves, and ends of reservations travel between them. */
-export const SETTLED_WITHIN_MS = 5_000
+export const LOOK_AGAIN_MS = 25
+/** Calls under way at once. */
+const WINDOW = 256
 
 /** Throws unless the call was done. */
 export function done(answer: Answer, what: string): Extract<Answer, { kind: 'done' }> {
@@ -52,4 +54,29 @@ export async function checkReservation(checkout: Checkout, entry: StackReservati
   if (!isAsLeft || result['userId'] !== entry.userId) {
     throw new Violation(`${what} and is ${entry.state} at ${timeMs}: ${JSON.stringify(result)}`)
   }
+}
+
+/** Its counters are what was acknowledged, at the moment of the answer. */
+export async function checkCampaign(http: HttpCheckout, ledger: StackLedger, campaign: StackCampaign): Promise<void> {
+  const untilMs = performance.now() + SETTLED_WITHIN_MS
+  for (;;) {
+    const { campaignId } = campaign
+    const { result, timeMs } = done(await http.getCampaign(campaignId), `the campaign ${campaignId} was created`)
+    const uses = ledger.usesOfCampaign(campaign)
+    const reserved = ledger.reservedOfCampaignAt(campaign, timeMs)
+    const discount = ledger.discountOfCampaign(campaign)
+    const found = `${String(result['uses'])}/${String(result['reserved'])} ${String(result['discountTotal'])}`
+    if (found === `${uses}/${reserved} ${discount}`) return
+    if (performance.now() > untilMs) {
+      throw new Violation(`${campaignId} has ${found}, acknowledged were ${uses}/${reserved} ${discount} at ${timeMs}`)
+    }
+    await wait(LOOK_AGAIN_MS)
+  }
+}
+
+export async function inWindows<Entry>(
+  entries: readonly Entry[],
+  check: (entry: Entry) => Promise<void>,
+): Promise<void> {
+  for (let at = 0; at < entries.length; at += WINDOW) await Promise.all(entries.slice(at, at + WINDOW).map(check))
 }

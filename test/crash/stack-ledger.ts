@@ -1,5 +1,6 @@
 // What buyers of several coupons at once were told. As `ledger.ts`, but an entry is about all its coupons or about none.
 
+import type { Facts, LogEnd } from './judge.ts'
 import { Violation } from './ledger.ts'
 
 export interface StackCoupon {
@@ -37,6 +38,8 @@ export interface StackRedemption extends StackOrder {
 export interface StackReservation extends StackOrder {
   readonly reservationId: string
   expiresAtMs: number
+  /** Whether a redemption needs no cart. */
+  readonly isPriced: boolean
   state: 'OPEN' | 'RELEASED' | 'REDEEMED'
 }
 
@@ -147,5 +150,24 @@ export class StackLedger {
       const key = `${coupon.code} ${userId}`
       this.usesOfUser.set(key, (this.usesOfUser.get(key) ?? 0) + by)
     }
+  }
+}
+
+/** Where the process was killed, the shards of a call may not all have it in their logs yet: the next start ends what was decided. */
+export function factsOf(ledger: StackLedger, end: LogEnd): Facts {
+  return {
+    end,
+    redemptions:
+      end === 'killed'
+        ? []
+        : ledger.redemptions.flatMap(({ coupons, orderId, userId, reversal }) =>
+            coupons.map(({ code }) => ({ code, orderId, userId, isReversed: reversal !== null })),
+          ),
+    coupons: ledger.coupons.map((coupon) => ({
+      code: coupon.code,
+      maxUses: coupon.maxUses,
+      uses: ledger.uses(coupon),
+    })),
+    jobs: [],
   }
 }

@@ -51,6 +51,7 @@ export class ServerProcess {
   port = 0
   private readonly child: ChildProcess
   private words = ''
+  private readonly listeners: { readonly message: string; readonly resolve: () => void }[] = []
   private hasEnded: Ending | null = null
 
   constructor(options: ServerOptions) {
@@ -70,6 +71,7 @@ export class ServerProcess {
       const entry = parsedLine(line)
       if (entry === null) return
       this.log.push(entry)
+      for (const { message, resolve } of this.listeners) if (message === entry['msg']) resolve()
       if (typeof entry['url'] === 'string') {
         this.port = Number(new URL(entry['url']).port)
         listening.resolve(this.port)
@@ -112,6 +114,12 @@ export class ServerProcess {
   /** The last line on standard error; '' when there was none. */
   get lastErrorLine(): string {
     return this.errorLines.at(-1) ?? ''
+  }
+
+  /** Settles when its log has the message, which it may have already; never where it does not come. */
+  async hasSaid(message: string): Promise<void> {
+    if (this.log.some(({ msg }) => msg === message)) return
+    await new Promise<void>((resolve) => this.listeners.push({ message, resolve }))
   }
 
   /** SIGKILL, then waits. */

@@ -9,8 +9,9 @@ process.on('exit', () => {
   for (const directory of open) rmSync(directory, { recursive: true, force: true })
 })
 
-export function temporaryDirectory(purpose: string): string {
-  const directory = mkdtempSync(join(tmpdir(), `tearoff-${purpose}-`))
+/** `under`: another place than the system's. */
+export function temporaryDirectory(purpose: string, under = tmpdir()): string {
+  const directory = mkdtempSync(join(under, `tearoff-${purpose}-`))
   open.add(directory)
   return directory
 }
