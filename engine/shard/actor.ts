@@ -43,6 +43,7 @@ import { Arena } from './arena.ts'
 import { Coordinator } from './coordinator.ts'
 import { Deliveries } from './deliveries.ts'
 import { Entry } from './entry.ts'
+import { failPoint } from './fail-points.ts'
 import { EntryHistory, type StoredEntries } from './history.ts'
 import { DAYS_KEPT_MS, FORGET_SLOTS_MAX, SWEEP_EVENTS_MAX } from './limits.ts'
 import { endingOf, Participant } from './participant.ts'
@@ -288,6 +289,7 @@ export class ShardActor {
     if (sweepIsDue(state, nowMs, forgetBeforeMs, forgetKeysBeforeMs)) {
       const events = decideSweep(state, nowMs, forgetBeforeMs, forgetKeysBeforeMs, SWEEP_EVENTS_MAX)
       for (const event of events) this.append(event, nowMs)
+      if (events.length > 0) failPoint('sweep.logged')
     }
     if (state.rememberedFromSeq > 0) {
       state.tables.orders.evictBelow(state.rememberedFromSeq, FORGET_SLOTS_MAX)
@@ -313,6 +315,7 @@ export class ShardActor {
     this.told.length = 0
     const random = this.random(randomBytesFor(job))
     for (const event of decideCodes(this.state, job, random)) this.append(event, nowMs)
+    failPoint('job.codes-made')
   }
 
   /** Applies and appends an event that was decided elsewhere. */

@@ -4,10 +4,15 @@
  *     FAILPOINTS=stack.decided:flushed:3        the third time: when the flush that covers it returned, before anything leaves
  *     FAILPOINTS=stack.decided:now:1            the first time, at once: the event is in memory and not on disk
  *
- * Without that variable a fail point is one comparison. It is no setting of the product, so it has no TEAROFF_ name.
+ * Without that variable a fail point is one comparison. It is no setting of the product, so it has no TEAROFF_ name. A
+ * simulator, whose processes are objects, arms them itself and says how one of its processes dies.
  */
 
 export const FAIL_POINTS = [
+  'lane.flush-begins',
+  'lane.flush-ended',
+  'sweep.logged',
+  'job.codes-made',
   'stack.prepared',
   'stack.branch-prepared',
   'stack.decided',
@@ -21,9 +26,11 @@ interface Armed {
   readonly point: FailPoint
   readonly when: 'now' | 'flushed'
   left: number
+  /** Does not return. */
+  readonly die: () => void
 }
 
-const armed: Armed | null = parse(process.env['FAILPOINTS'])
+let armed: Armed | null = parse(process.env['FAILPOINTS'])
 let diesAtFlush = false
 
 function parse(text: string | undefined): Armed | null {
@@ -33,18 +40,24 @@ function parse(text: string | undefined): Armed | null {
   if (known === undefined || (when !== 'now' && when !== 'flushed') || !(Number(times) >= 1)) {
     throw new Error(`FAILPOINTS=${text} is not NAME:now|flushed:TIMES with a name of ${FAIL_POINTS.join(', ')}`)
   }
-  return { point: known, when, left: Number(times) }
+  return { point: known, when, left: Number(times), die: () => process.kill(process.pid, 'SIGKILL') }
+}
+
+/** Instead of the variable; null: none any more. `die` must not return. */
+export function armFailPoint(plan: Readonly<Armed> | null): void {
+  armed = plan === null ? null : { ...plan }
+  diesAtFlush = false
 }
 
 export function failPoint(point: FailPoint): void {
   if (armed === null || armed.point !== point) return
   armed.left--
   if (armed.left !== 0) return
-  if (armed.when === 'now') process.kill(process.pid, 'SIGKILL')
-  diesAtFlush = true
+  if (armed.when === 'now') armed.die()
+  else diesAtFlush = true
 }
 
 /** A flush has returned; nothing of what it covers has left. */
 export function failAfterFlush(): void {
-  if (diesAtFlush) process.kill(process.pid, 'SIGKILL')
+  if (diesAtFlush) armed?.die()
 }

@@ -22,7 +22,7 @@ import { MESSAGE_MARK, SETTLED, type Settled } from '../transport/port.ts'
 import type { Post, ShardActor } from './actor.ts'
 import { Arena } from './arena.ts'
 import type { Entry } from './entry.ts'
-import { failAfterFlush } from './fail-points.ts'
+import { failAfterFlush, failPoint } from './fail-points.ts'
 import { CLOCK_GAP_MAX_MS, FREE_BYTES_MIN, GROUP_BYTES_MAX, KEY_MEMORY_SHARE, RELAXED_FLUSH_MS } from './limits.ts'
 import { ReplySender, WaitingReplies } from './replies.ts'
 
@@ -314,6 +314,7 @@ export class Lane implements Post {
     this.openGroup++
     this.openBytes = 0
     this.isFlushing = true
+    failPoint('lane.flush-begins')
     this.options.journal.append(drafts, this.settled)
   }
 
@@ -325,6 +326,7 @@ export class Lane implements Post {
       return
     }
     failAfterFlush()
+    failPoint('lane.flush-ended')
     this.isFlushing = false
     this.durableGroup = this.openGroup - 1
     for (const actor of this.flushed) actor.flushing.begin(0, 0)

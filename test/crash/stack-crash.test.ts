@@ -3,12 +3,11 @@
 
 import { rmSync } from 'node:fs'
 import { expect, it } from 'vitest'
-import { FAIL_POINTS } from '../../engine/shard/fail-points.ts'
 import { Violation } from './ledger.ts'
-import { proveStacksByCrashes } from './stack-proof.ts'
+import { proveStacksByCrashes, STACK_FAIL_POINTS } from './stack-proof.ts'
 
 /** Every other one at a fail point, of which there are two ways to die each. */
-const KILLS = FAIL_POINTS.length * 4
+const KILLS = STACK_FAIL_POINTS.length * 4
 const LIMIT_MS = 240_000
 
 function seedOfRun(): number {
@@ -25,7 +24,7 @@ it(`leaves no half of a call and no hold behind in ${KILLS} kills`, { timeout: L
   expect(counts.reservations).toBeGreaterThan(KILLS * 4)
   expect(counts.doubts).toBeGreaterThan(0)
   // A slow machine may miss one within its time, not most.
-  expect(Object.keys(counts.atFailPoints).length).toBeGreaterThan(FAIL_POINTS.length)
+  expect(Object.keys(counts.atFailPoints).length).toBeGreaterThan(STACK_FAIL_POINTS.length)
 })
 
 it('finds what a server loses that replies before the flush', { timeout: LIMIT_MS }, async () => {
