@@ -2,7 +2,7 @@
 import { auditRun } from './audit/audit-run.ts'
 import { Callers } from './callers.ts'
 import type { ClientStep, FaultStep, Scenario, Step } from './steps.ts'
-import { World } from './world.ts'
+import { type Plants, World } from './world.ts'
 
 const FAULT_KINDS: ReadonlySet<string> = new Set([
   'crash',
@@ -34,8 +34,8 @@ function isFault(step: Step): step is FaultStep {
   return FAULT_KINDS.has(step.do)
 }
 
-export function run(scenario: Scenario): RunResult {
-  const world = new World(scenario)
+export function run(scenario: Scenario, plants: Plants = {}): RunResult {
+  const world = new World(scenario, plants)
   const callers = new Callers(world, scenario.seed)
   for (const step of scenario.steps) {
     world.schedule.after(step.atMs, () => {

@@ -5,7 +5,7 @@
 import { SteadyClock } from '../../engine/clock.ts'
 import type { ShardState } from '../../engine/domain/state.ts'
 import { type Post, ShardActor } from '../../engine/shard/actor.ts'
-import { Lane } from '../../engine/shard/lane.ts'
+import { type GroupLog, Lane } from '../../engine/shard/lane.ts'
 import { replayEntry } from '../../engine/shard/replay.ts'
 import { dumpState, emptyState, loadState } from '../../engine/shard/snapshot-state.ts'
 import { RingConsumer, ringMemory, RingProducer } from '../../engine/transport/byte-ring.ts'
@@ -70,6 +70,8 @@ export interface ProcessPorts {
   readonly wallMs: () => number
   readonly random: (bytes: number) => Uint8Array
   readonly journal: (lane: number) => Omit<JournalPorts, 'run'>
+  /** The journal as the lane is to see it. */
+  readonly wrapJournal: (process: SimulatedProcess, journal: GroupLog) => GroupLog
   /** Runs something of this process: where it dies of it, the process is dead. */
   readonly run: (process: SimulatedProcess, what: () => void) => void
   readonly onAnswer: (lane: number, request: number, kind: number, bytes: Uint8Array) => void
@@ -179,7 +181,7 @@ export class SimulatedProcess {
         }
         return actors
       },
-      journal,
+      journal: ports.wrapJournal(this, journal),
       clock,
       requests: new RingConsumer(requests),
       replies: new RingProducer(replies),

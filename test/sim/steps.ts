@@ -133,3 +133,9 @@ export interface Scenario {
   /** Ascending by time. */
   readonly steps: readonly Step[]
 }
+
+/** A run that is kept, and why. */
+export interface FoundRun {
+  readonly found: string
+  readonly scenario: Scenario
+}

@@ -9,6 +9,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type FailPoint, armFailPoint } from '../../engine/shard/fail-points.ts'
 import { MESSAGE_MARK, SETTLED, type Settled } from '../../engine/transport/port.ts'
+import type { GroupLog } from '../../engine/shard/lane.ts'
 import type { ShardState } from '../../engine/domain/state.ts'
 import type { Deployment } from '../../persistence/deployment.ts'
 import { imageOf } from '../engine/stack/stack-image.ts'
@@ -66,6 +67,14 @@ interface Place {
   hasFailed: boolean
 }
 
+/** Faults planted on purpose, to see that the audit finds them: ports that do not keep their word. */
+export interface Plants {
+  /** Stands between the lanes and their journal; `soon` runs something of the process a moment later. */
+  readonly journal?: (journal: GroupLog, soon: (run: () => void) => void) => GroupLog
+  /** Whether a message between lanes arrives. */
+  readonly passes?: (message: Uint8Array) => boolean
+}
+
 export class World {
   readonly schedule = new Schedule()
   readonly disk: SimulatedDisk
@@ -75,6 +84,7 @@ export class World {
   /** What broke: sentences. */
   readonly faults: string[] = []
   private readonly scenario: Scenario
+  private readonly plants: Plants
   private readonly random: SeededRandom
   private readonly wire: Wire
   private readonly places: Place[]
@@ -85,8 +95,9 @@ export class World {
   private lastBusyMs = 0
   private isCalm = false
 
-  constructor(scenario: Scenario) {
+  constructor(scenario: Scenario, plants: Plants = {}) {
     this.scenario = scenario
+    this.plants = plants
     const { seed, shards, lanes, mode } = scenario
     this.random = new SeededRandom(seed * 2 + 1)
     this.disk = new SimulatedDisk(shards)
@@ -265,8 +276,8 @@ export class World {
   }
 
   private message(lane: number, bytes: Uint8Array): void {
-    this.lastBusyMs = this.nowMs
     this.digest.add(MOVED.MESSAGE, lane, this.nowMs, bytes)
+    if (this.plants.passes?.(bytes) === false) return
     const to = (bytes[3] as number) | ((bytes[4] as number) << 8)
     const toLane = to % this.layout
     const index = this.placeOfLane(toLane)
@@ -416,6 +427,10 @@ export class World {
         count,
         onRecord: (bytes) => this.digest.add(MOVED.RECORD, lane, this.nowMs, bytes),
       }),
+      wrapJournal: (process, journal) => {
+        const soon = (run: () => void): void => this.schedule.after(0, () => this.run(process, run))
+        return this.plants.journal?.(journal, soon) ?? journal
+      },
       run: (process, what) => this.run(process, what),
       onAnswer: (lane, request, kind, bytes) => this.answered(lane, request, kind, bytes),
       onMessage: (lane, bytes) => this.message(lane, bytes),

@@ -4,7 +4,7 @@
 import type { ShardAccounts } from '../../../cli/audit/audit-accounts.ts'
 import { textOf } from '../../../protocol/bytes.ts'
 import { COMMAND } from '../../../protocol/commands.ts'
-import { OUTCOME, type RedemptionOutcome, type ReservationOutcome } from '../../../protocol/outcomes.ts'
+import { OUTCOME, type RedemptionOutcome, type Refused, type ReservationOutcome } from '../../../protocol/outcomes.ts'
 import type { LoggedEvent } from './logs.ts'
 import type { Observed } from './observed.ts'
 
@@ -40,7 +40,8 @@ export class AnswerJudge {
       }
       if (outcome.type === OUTCOME.REDEMPTION) this.judgeRedemption(one, outcome, told)
       if (outcome.type === OUTCOME.RESERVATION) this.judgeReservation(one, outcome, told)
-      if (outcome.type === OUTCOME.COUPON || outcome.type === OUTCOME.CAMPAIGN) {
+      const isSum = outcome.type === OUTCOME.COUPON || outcome.type === OUTCOME.CAMPAIGN
+      if (isSum || outcome.type === OUTCOME.REFUSED) {
         const name = `${position.shard}:${position.seq}`
         const same = this.reads.get(name)
         if (same === undefined) this.reads.set(name, [one])
@@ -52,7 +53,9 @@ export class AnswerJudge {
 
   /** Counters that were read at this very place of the log. */
   judgeAt(shard: number, seq: number, books: ShardAccounts): void {
-    for (const { step, outcome, position } of this.reads.get(`${shard}:${seq}`) ?? []) {
+    for (const one of this.reads.get(`${shard}:${seq}`) ?? []) {
+      const { step, outcome, position } = one
+      if (outcome?.type === OUTCOME.REFUSED) this.judgeRefusal(one, outcome, books)
       if (outcome?.type !== OUTCOME.COUPON && outcome?.type !== OUTCOME.CAMPAIGN) continue
       const number = outcome.type === OUTCOME.COUPON ? outcome.ordinal : outcome.index
       const account = (outcome.type === OUTCOME.COUPON ? books.coupons : books.campaigns)[number]
@@ -63,6 +66,21 @@ export class AnswerJudge {
       if (outcome.reserved > account.reserved) {
         this.fault(`${says}, ${outcome.reserved} reserved, and the log has ${account.reserved}`)
       }
+    }
+  }
+
+  /** A refusal of one coupon that stands alone, by its own shard: what it says of the uses is so. */
+  private judgeRefusal({ step, command, others }: Observed, { refusal }: Refused, books: ShardAccounts): void {
+    if (command.type !== COMMAND.RESERVE && command.type !== COMMAND.REDEEM) return
+    const [only, another] = command.coupons
+    if (only === undefined || another !== undefined || others.length > 0) return
+    const coupon = books.coupons.find(({ code }) => code === asText(only.code))
+    if (coupon === undefined || coupon.countedAs !== coupon.ordinal) return
+    const isUsedUp = coupon.maxUses !== null && coupon.uses >= coupon.maxUses
+    const isWrong = (refusal === 'COUPON_EXHAUSTED' && !isUsedUp) || (refusal === 'COUPON_LOCKED' && isUsedUp)
+    if (isWrong) {
+      const { code, uses, reserved, maxUses } = coupon
+      this.fault(`step ${step}: ${refusal}, and ${code} has ${uses} uses and ${reserved} holds of ${maxUses}`)
     }
   }
 
