@@ -5,7 +5,7 @@
 
 import { existsSync } from 'node:fs'
 import { checkRecord, ENTRY_HEAD_BYTES, readEntryHead } from './record.ts'
-import type { ShardHead } from './recovery.ts'
+import type { ShardHead } from './lane-merge.ts'
 import { findSegment } from './segment-files.ts'
 import { openSegment } from './segment-reader.ts'
 

@@ -22,7 +22,7 @@ import {
   RECORD_HEAD_BYTES,
   type StoredEntry,
 } from './record.ts'
-import type { ShardHead } from './recovery.ts'
+import type { ShardHead } from './lane-merge.ts'
 import { listSegments, type SegmentFiles, type SegmentName } from './segment-files.ts'
 import { readSegmentRanges, SegmentIndexBuilder, writeSegmentIndex } from './segment-index.ts'
 import { openSegment, type SegmentReader, type SegmentRoot } from './segment-reader.ts'

@@ -11,9 +11,9 @@ import { JournalError } from './errors.ts'
 import { fileSum } from './file-sum.ts'
 import type { ProcessIdentity } from './process-identity.ts'
 import { checkRecord, damagedRecord } from './record.ts'
-import { markSealed, type SegmentFiles } from './segment-files.ts'
+import { markSealed, type SegmentFiles, type SegmentName } from './segment-files.ts'
 import { readSegmentRanges, type SegmentIndex, type SegmentRanges, writeSegmentIndex } from './segment-index.ts'
-import { isEmptyFile, SegmentReader, type SegmentRoot } from './segment-reader.ts'
+import { isEmptyFile, type RecordBytes, SegmentReader, type SegmentRoot } from './segment-reader.ts'
 
 /** A segment as replay found it. */
 export interface RecoveredSegment {
@@ -25,6 +25,8 @@ export interface RecoveredSegment {
   /** A commit that was cut off by a power cut and left out. */
   readonly torn: boolean
 }
+
+type RecordToCheck = Pick<RecordBytes, 'record' | 'bytes' | 'view' | 'start' | 'length'>
 
 /** Chooses the root to read a segment by; reads it whole when the machine was restarted. Throws JournalError. */
 export function surveySegment(files: SegmentFiles, self: ProcessIdentity): RecoveredSegment {
@@ -44,12 +46,31 @@ export function surveySegment(files: SegmentFiles, self: ProcessIdentity): Recov
         'was the last one when the segment was sealed, and now the segment ends elsewhere',
       )
     }
-    const restarted = openedBy !== null && openedBy.bootId !== self.bootId
-    if (!restarted || previous.records !== newest.records - 1) return { files, root: newest, ranges: null, torn: false }
-    const torn = !allReadable(reader, newest, files)
+    const isRestarted = openedBy !== null && openedBy.bootId !== self.bootId
+    const isLastAlone = previous.records === newest.records - 1
+    const torn = isTorn(isRestarted && isLastAlone, { lane, segment }, reader.records(newest))
     return { files, root: torn ? previous : newest, ranges: null, torn }
   } finally {
     reader.close()
+  }
+}
+
+/**
+ * Whether the last of these records is left out: the machine was started since (`mayBe`), and something does not fit. Where
+ * it was not, the same is damage, and replay will say so. Throws JournalError for a format that is newer.
+ */
+export function isTorn(mayBe: boolean, { lane, segment }: SegmentName, records: Iterable<RecordToCheck>): boolean {
+  if (!mayBe) return false
+  try {
+    for (const { bytes, view, start, length, record } of records) {
+      checkRecord(bytes, view, start, length, { lane, segment, record })
+    }
+    return false
+  } catch (error) {
+    if (error instanceof JournalError && (error.code === 'JOURNAL_DAMAGED' || error.code === 'JOURNAL_TRUNCATED')) {
+      return true
+    }
+    throw error
   }
 }
 
@@ -70,19 +91,6 @@ export function settleSegments(segments: readonly RecoveredSegment[], indexes: r
       ({ files: { lane, segment } }) => lane === index.name.lane && segment === index.name.segment,
     )
     if (segment !== undefined) writeSegmentIndex(segment.files.path, index)
-  }
-}
-
-function allReadable(reader: SegmentReader, root: SegmentRoot, { lane, segment }: SegmentFiles): boolean {
-  try {
-    for (const record of reader.records(root)) {
-      checkRecord(record.bytes, record.view, record.start, record.length, { lane, segment, record: record.record })
-    }
-    return true
-  } catch (error) {
-    if (error instanceof JournalError && (error.code === 'JOURNAL_DAMAGED' || error.code === 'JOURNAL_TRUNCATED'))
-      return false
-    throw error
   }
 }
 

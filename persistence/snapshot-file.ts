@@ -42,7 +42,7 @@ import { assert } from '../protocol/assert.ts'
 import type { Deployment } from './deployment.ts'
 import { syncDirectory } from './durable-file.ts'
 import { JournalError } from './errors.ts'
-import type { ShardHead } from './recovery.ts'
+import type { ShardHead } from './lane-merge.ts'
 
 export const SNAPSHOTS_DIRECTORY = 'snapshots'
 const VERSION = 1

@@ -47,6 +47,7 @@ export function writeMessage(w: ByteWriter, message: Message): void {
     case MESSAGE.PREPARE:
       w.varint(message.call)
       w.varint(message.txnSeq)
+      w.varint(message.quotedSeq)
       w.varint(message.reservationTxnSeq)
       w.u8(message.late ? 1 : 0)
       writeNumbers(w, message.ordinals)
@@ -140,6 +141,7 @@ export function readMessage(r: ByteReader): Message {
         type,
         call: r.varint(),
         txnSeq: r.varint(),
+        quotedSeq: r.varint(),
         reservationTxnSeq: r.varint(),
         late: r.u8() === 1,
         ordinals: readNumbers(r),

@@ -77,6 +77,8 @@ export interface Prepare extends Envelope {
   readonly type: typeof MESSAGE.PREPARE
   readonly call: number
   readonly txnSeq: number
+  /** Sequence of the shard that is asked, as it stood when it was quoted: see engine/shard/late-copies.ts. */
+  readonly quotedSeq: number
   /** Transaction of the reservation that is made final; 0: capacity is taken. */
   readonly reservationTxnSeq: number
   /** A reservation that has run out: only the limits are checked. */

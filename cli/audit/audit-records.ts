@@ -68,22 +68,41 @@ export function readEntries(files: readonly SegmentFile[], fault: (sentence: str
   return { shards: new Map([...shards].sort(([a], [b]) => a - b)), segments, records }
 }
 
+/** An entry, by its place in its record. */
+export interface EntryInRecord {
+  readonly shard: number
+  readonly firstSeq: number
+  readonly eventCount: number
+  readonly timeMs: number
+  /** In the record: of the entry's hash. */
+  readonly at: number
+  /** From there to its end. */
+  readonly length: number
+}
+
 function* entriesOf(segment: SegmentPages, place: RecordPlace): Generator<EntryPlace, void, void> {
   const { lane, segment: number, path } = segment.file
   const name = `${path}, record ${place.record}`
   const bytes = segment.bytesAt(place.at, place.length)
-  if (place.length < RECORD_HEAD_BYTES || crc32(bytes.subarray(4)) !== bytes.readUInt32LE(0)) {
-    throw new AuditFault(`${name}: does not fit its check sum`)
-  }
-  if (bytes.toString('latin1', 4, 8) !== MAGIC || bytes.readUInt16LE(8) !== VERSION) {
-    throw new AuditFault(`${name}: is not a record of version ${VERSION}`)
-  }
+  // Not before the check sums: what is damaged is not in another place, it is damaged.
+  const entries = [...entriesInRecord(bytes, name)]
   const isInPlace =
     bytes.readUInt16LE(10) === lane &&
     bytes.readUInt32LE(12) === number &&
     bytes.readUInt32LE(16) === place.record &&
     bytes.readUInt32LE(20) === place.length
   if (!isInPlace) throw new AuditFault(`${name}: is the record of another place`)
+  for (const entry of entries) yield { ...entry, segment, at: place.at + entry.at }
+}
+
+/** The entries of a whole record. Throws AuditFault, with `name` for the record. */
+export function* entriesInRecord(bytes: Buffer, name: string): Generator<EntryInRecord, void, void> {
+  if (bytes.length < RECORD_HEAD_BYTES || crc32(bytes.subarray(4)) !== bytes.readUInt32LE(0)) {
+    throw new AuditFault(`${name}: does not fit its check sum`)
+  }
+  if (bytes.toString('latin1', 4, 8) !== MAGIC || bytes.readUInt16LE(8) !== VERSION) {
+    throw new AuditFault(`${name}: is not a record of version ${VERSION}`)
+  }
   let at = RECORD_HEAD_BYTES
   for (let left = bytes.readUInt16LE(24); left > 0; left--) {
     const length = ENTRY_HEAD_BYTES + bytes.readUInt32LE(at)
@@ -92,21 +111,26 @@ function* entriesOf(segment: SegmentPages, place: RecordPlace): Generator<EntryP
       firstSeq: bytes.readUInt32LE(at + 86) + bytes.readUInt32LE(at + 90) * TWO_32,
       eventCount: bytes.readUInt32LE(at + 94),
       timeMs: bytes.readDoubleLE(at + 98),
-      segment,
-      at: place.at + at + AT_HASH,
+      at: at + AT_HASH,
       length: length - AT_HASH,
     }
     at += length
   }
-  if (at !== place.length) throw new AuditFault(`${name}: its entries do not fill it`)
+  if (at !== bytes.length) throw new AuditFault(`${name}: its entries do not fill it`)
 }
 
 /** The events of an entry that follows the one with `previousHash`, and its own hash. Throws AuditFault. */
-export function chainedBytes(
-  entry: EntryPlace,
-  previousHash: string,
-): { readonly events: Uint8Array; readonly hash: string } {
-  const bytes = entry.segment.bytesAt(entry.at, entry.length)
+export function chainedBytes(entry: EntryPlace, previousHash: string): ChainedEvents {
+  return chainedEvents(entry.segment.bytesAt(entry.at, entry.length), previousHash)
+}
+
+interface ChainedEvents {
+  readonly events: Uint8Array
+  readonly hash: string
+}
+
+/** The same for the bytes of an entry, from its hash to its end. */
+export function chainedEvents(bytes: Buffer, previousHash: string): ChainedEvents {
   const hash = bytes.toString('hex', 0, HASH_BYTES)
   if (createHash('sha256').update(bytes.subarray(HASH_BYTES)).digest('hex') !== hash) {
     throw new AuditFault('an entry does not have the hash it names')

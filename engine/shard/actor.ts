@@ -139,6 +139,7 @@ export class ShardActor {
       state,
       history,
       waitingRoom,
+      random,
       append: (event: Event, nowMs: number) => this.append(event, nowMs),
       post: (message: Message) => post.send(this, message),
       conclude: (request: number, decision: Decision, positions: readonly Position[], nowMs: number) =>
@@ -186,7 +187,7 @@ export class ShardActor {
         this.coordinator.quoted(message, nowMs)
         break
       case MESSAGE.PREPARE:
-        this.participant.prepare(message, nowMs, nowMs)
+        this.participant.prepare(message, nowMs)
         break
       case MESSAGE.PREPARED:
         this.coordinator.prepared(message, nowMs)

@@ -53,6 +53,8 @@ export interface CoordinatorPorts {
   readonly state: ShardState
   readonly history: History
   readonly waitingRoom: WaitingRoom
+  /** So many bytes that nobody can foresee. */
+  readonly random: (bytes: number) => Uint8Array
   readonly append: (event: Event, nowMs: number) => void
   readonly post: (message: Message) => void
   /** Appends what a decision says and answers the request, once other shards have logged what concerns them. */
@@ -60,6 +62,9 @@ export interface CoordinatorPorts {
   /** Nothing was done for the request, and trying again is safe. */
   readonly giveUp: (request: number) => void
 }
+
+/** Calls are numbers of at most 53 bits: 32 name the life. */
+const CALLS_OF_A_LIFE = 2 ** 21
 
 class Conversation {
   /** Names it in messages: a new one for every round, so that a late answer to an earlier one finds nobody. */
@@ -98,6 +103,7 @@ class Conversation {
 export class Coordinator {
   private readonly ports: CoordinatorPorts
   private readonly conversations = new Map<number, Conversation>()
+  /** The first is where no life of this shard before has been: a late answer to one of its calls finds nobody. 0: none yet. */
   private calls = 0
   /** Transactions that a conversation is about. */
   private readonly inHand = new Set<number>()
@@ -129,6 +135,7 @@ export class Coordinator {
   }
 
   private askParts(conversation: Conversation, parts: readonly Part[], nowMs: number): void {
+    if (this.calls === 0) this.calls = this.nameOfLife() * CALLS_OF_A_LIFE
     const call = ++this.calls
     this.conversations.delete(conversation.call)
     conversation.call = call
@@ -156,6 +163,11 @@ export class Coordinator {
         days,
       })
     }
+  }
+
+  private nameOfLife(): number {
+    const bytes = Uint8Array.from(this.ports.random(4))
+    return new DataView(bytes.buffer).getUint32(0)
   }
 
   quoted(message: Quoted, nowMs: number): void {
@@ -252,6 +264,7 @@ export class Coordinator {
       atMs: nowMs,
       call: conversation.call,
       txnSeq: conversation.txnSeq,
+      quotedSeq: conversation.positions.find(({ shard }) => shard === to)?.seq ?? 0,
       reservationTxnSeq: plan.reservationTxnSeq,
       late: plan.late,
       ordinals,

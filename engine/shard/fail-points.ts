@@ -6,7 +6,8 @@
  *
  * Every thread counts for itself. `flushed` means something where events are appended: stack.*, sweep.* and job.codes-made.
  *
- * Without that variable a fail point is one comparison. It is no setting of the product, so it has no TEAROFF_ name.
+ * Without that variable a fail point is one comparison. It is no setting of the product, so it has no TEAROFF_ name. A
+ * simulator, whose processes are objects, arms them itself and says how one of its processes dies.
  */
 
 export const FAIL_POINTS = [
@@ -39,9 +40,11 @@ interface Armed {
   readonly point: FailPoint
   readonly when: 'now' | 'flushed'
   left: number
+  /** Does not return. */
+  readonly die: () => void
 }
 
-const armed: Armed | null = parse(process.env['FAILPOINTS'])
+let armed: Armed | null = parse(process.env['FAILPOINTS'])
 let diesAtFlush = false
 
 function parse(text: string | undefined): Armed | null {
@@ -51,18 +54,24 @@ function parse(text: string | undefined): Armed | null {
   if (known === undefined || (when !== 'now' && when !== 'flushed') || !(Number(times) >= 1)) {
     throw new Error(`FAILPOINTS=${text} is not NAME:now|flushed:TIMES with a name of ${FAIL_POINTS.join(', ')}`)
   }
-  return { point: known, when, left: Number(times) }
+  return { point: known, when, left: Number(times), die: () => process.kill(process.pid, 'SIGKILL') }
+}
+
+/** Instead of the variable; null: none any more. `die` must not return. */
+export function armFailPoint(plan: Readonly<Armed> | null): void {
+  armed = plan === null ? null : { ...plan }
+  diesAtFlush = false
 }
 
 export function failPoint(point: FailPoint): void {
   if (armed === null || armed.point !== point) return
   armed.left--
   if (armed.left !== 0) return
-  if (armed.when === 'now') process.kill(process.pid, 'SIGKILL')
-  diesAtFlush = true
+  if (armed.when === 'now') armed.die()
+  else diesAtFlush = true
 }
 
 /** A flush has returned; nothing of what it covers has left. */
 export function failAfterFlush(): void {
-  if (diesAtFlush) process.kill(process.pid, 'SIGKILL')
+  if (diesAtFlush) armed?.die()
 }

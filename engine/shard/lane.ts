@@ -157,7 +157,7 @@ export class Lane implements Post {
   turn(): void {
     if (this.isFailed) return
     this.stampTime()
-    this.isFull = this.options.journal.freeBytes() < FREE_BYTES_MIN
+    this.lookForRoom()
     if (!this.isHeldUp) this.options.requests.drain(this.visit)
     this.work()
     this.flushIfDue()
@@ -175,7 +175,9 @@ export class Lane implements Post {
 
   /** Logs what time has done to holds, windows and order records. */
   sweep(): void {
-    if (this.isFailed || this.isFull || this.isHeldUp) return
+    if (this.isFailed || this.isHeldUp) return
+    this.lookForRoom()
+    if (this.isFull) return
     this.stampTime()
     this.watchClock()
     for (const actor of this.actors.values()) {
@@ -361,6 +363,10 @@ export class Lane implements Post {
     if (this.isFailed) return
     this.turn()
     this.tellIdle()
+  }
+
+  private lookForRoom(): void {
+    this.isFull = this.options.journal.freeBytes() < FREE_BYTES_MIN
   }
 
   private stampTime(): void {

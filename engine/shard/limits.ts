@@ -56,6 +56,9 @@ export const DELIVERY_WAIT_MS = 250
 /** What another shard has not confirmed is told again after so long. */
 export const TELL_AGAIN_MS = 200
 
+/** Settled transactions of other shards that a shard remembers, so that a late copy of their messages finds them. */
+export const SETTLED_KEPT_MAX = 8_192
+
 /** A participant asks after a transaction that is undecided for so long. */
 export const ASK_AFTER_MS = 1_000
 

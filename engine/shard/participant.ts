@@ -4,11 +4,19 @@
  */
 import { EVENT, type Event, type TxnId } from '../../protocol/events.ts'
 import { campaignOrdinal } from '../../protocol/ordinals.ts'
-import { type AskQuotes, type Message, MESSAGE, type Prepare, type Settlement } from '../../protocol/messages.ts'
+import {
+  type AskQuotes,
+  type Message,
+  MESSAGE,
+  type Prepare,
+  type PrepareResult,
+  type Settlement,
+} from '../../protocol/messages.ts'
 import { rowOfBranch } from '../domain/branches.ts'
 import { decidePrepare, decideQuotes, decideSettlement } from '../domain/decide-branch.ts'
 import { type History, type ShardState, txnKey } from '../domain/state.ts'
 import { failPoint } from './fail-points.ts'
+import { LateCopies } from './late-copies.ts'
 import { ASK_AFTER_MS } from './limits.ts'
 import type { WaitingRoom } from './waiting-room.ts'
 
@@ -23,6 +31,7 @@ export interface ParticipantPorts {
 
 export class Participant {
   private readonly ports: ParticipantPorts
+  private readonly lateCopies: LateCopies
   /** When an undecided transaction of another shard was seen first, or asked after last. */
   private readonly quietSinceMs = new Map<number, number>()
   /** Transactions that made reservations which last longer than one of their coupons does now, by `txnKey`. */
@@ -32,6 +41,7 @@ export class Participant {
 
   constructor(ports: ParticipantPorts) {
     this.ports = ports
+    this.lateCopies = new LateCopies(ports.state)
   }
 
   askQuotes(ask: AskQuotes, sinceMs: number, nowMs: number): void {
@@ -48,29 +58,61 @@ export class Participant {
     post({ type, from: state.shard, to: ask.from, atMs: nowMs, call: ask.call, seq: state.seq, quotes })
   }
 
-  prepare(ask: Prepare, sinceMs: number, nowMs: number): void {
-    const { state, waitingRoom, post } = this.ports
+  /** A PREPARE has arrived. */
+  prepare(ask: Prepare, nowMs: number): void {
+    if (this.lateCopies.isCopy(ask)) return
+    if (this.lateCopies.isTooOld(ask)) this.postPrepared(ask, 'STALE', 0, nowMs)
+    else this.takePart(ask, nowMs, nowMs)
+  }
+
+  private takePart(ask: Prepare, sinceMs: number, nowMs: number): void {
+    const { state, waitingRoom } = this.ports
     const { events, result, heldSeq, hangs } = decidePrepare(state, ask, nowMs)
-    const again = (since: number, later: number): void => this.prepare(ask, since, later)
+    const again = (since: number, later: number): void => {
+      // Settled while it waited: the coordinator has given it up.
+      if (!this.lateCopies.isCopy(ask)) this.takePart(ask, since, later)
+    }
     if (hangs && waitingRoom.enter(sinceMs, nowMs, again)) return
     for (const event of events) this.ports.append(event, nowMs)
     if (events.length > 0) failPoint('stack.branch-prepared')
-    const seq = events.length > 0 ? state.seq : heldSeq
-    const { call, txnSeq } = ask
-    const type = MESSAGE.PREPARED
-    post({ type, from: state.shard, to: ask.from, atMs: nowMs, call, txnSeq, result, heldSeq: seq })
+    this.postPrepared(ask, result, events.length > 0 ? state.seq : heldSeq, nowMs)
+  }
+
+  private postPrepared(
+    { call, txnSeq, from: to }: Prepare,
+    result: PrepareResult,
+    heldSeq: number,
+    atMs: number,
+  ): void {
+    const { state, post } = this.ports
+    post({ type: MESSAGE.PREPARED, from: state.shard, to, atMs, call, txnSeq, result, heldSeq })
   }
 
   settle(told: Settlement, nowMs: number): void {
+    if (told.type === MESSAGE.RETIME && this.lateCopies.isOvertaken(told)) return
     const events = decideSettlement(this.ports.state, told)
     // An earlier word of the coordinator has to come first; it tells both again.
     if (events === null) return
     for (const event of events) this.ports.append(event, nowMs)
     if (events.length > 0) failPoint('stack.branch-settled')
+    this.note(told)
     const { eventSeq } = told
     if (eventSeq === 0) return
     const { state, post } = this.ports
     post({ type: MESSAGE.DELIVERED, from: state.shard, to: told.from, atMs: nowMs, eventSeq })
+  }
+
+  private note(told: Settlement): void {
+    switch (told.type) {
+      case MESSAGE.RETIME:
+        this.lateCopies.noteRetimed(told)
+        return
+      case MESSAGE.RELEASE:
+      case MESSAGE.REVERSE:
+        return
+      default:
+        this.lateCopies.noteSettled(told)
+    }
   }
 
   /** The end of a coupon or a campaign has moved: reservations whose end somebody else has to move are looked at. */

@@ -10,7 +10,7 @@
 import { archivedBytes, archiveSegments, type Archived, type ArchiveStep } from '../../persistence/archive.ts'
 import type { Deployment } from '../../persistence/deployment.ts'
 import { JournalError } from '../../persistence/errors.ts'
-import type { ShardHead } from '../../persistence/recovery.ts'
+import type { ShardHead } from '../../persistence/lane-merge.ts'
 import { SealedEntries } from '../../persistence/sealed-entries.ts'
 import { listSnapshots, removeOldSnapshots, setSnapshotAside } from '../../persistence/snapshot-file.ts'
 import type { ShardState } from '../domain/state.ts'

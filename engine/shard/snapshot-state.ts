@@ -8,7 +8,7 @@
 import { assert } from '../../protocol/assert.ts'
 import type { Deployment } from '../../persistence/deployment.ts'
 import { JournalError } from '../../persistence/errors.ts'
-import type { ShardHead } from '../../persistence/recovery.ts'
+import type { ShardHead } from '../../persistence/lane-merge.ts'
 import {
   type SnapshotFile,
   type SnapshotHead,
@@ -67,10 +67,7 @@ export function readSnapshot(
   const reader = openSnapshot(file, deployment)
   try {
     const state = emptyState(file.shard, deployment)
-    for (const { name, load } of SECTIONS) {
-      reader.section(name)
-      load(state, reader)
-    }
+    loadState(state, reader)
     reader.end()
     if (state.seq !== reader.head.seq) {
       throw new JournalError('SNAPSHOT_DAMAGED', `${file.path} says ${reader.head.seq} and holds ${state.seq}`)
@@ -110,6 +107,14 @@ export function dumpState(state: ShardState, writer: DumpWriter & { section(name
   for (const { name, dump } of SECTIONS) {
     writer.section(name)
     dump(state, writer)
+  }
+}
+
+/** All sections, in order, into a state before its first event. */
+export function loadState(state: ShardState, reader: DumpReader & { section(name: string): void }): void {
+  for (const { name, load } of SECTIONS) {
+    reader.section(name)
+    load(state, reader)
   }
 }
 

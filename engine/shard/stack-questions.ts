@@ -6,7 +6,7 @@
  * What lives on the coordinator itself is never asked: it is judged at the moment of the decision.
  */
 import { assert } from '../../protocol/assert.ts'
-import type { Bytes } from '../../protocol/bytes.ts'
+import { type Bytes, bytesOf } from '../../protocol/bytes.ts'
 import { COMMAND, type Command, type CouponRef, NO_SHARD, type StackCommand } from '../../protocol/commands.ts'
 import type { DayAsk } from '../../protocol/daily-limit.ts'
 import { EVENT } from '../../protocol/events.ts'
@@ -84,7 +84,9 @@ export function asStack(
   >,
 ): StackCommand {
   if (command.type === COMMAND.STACK) return command
-  return { type: COMMAND.STACK, shards: command.coupons.map(() => state.shard), call: command }
+  // A row of columns and a caller with an id name a coupon by its ordinal; the log and the answer name its code.
+  const coupons = command.coupons.map(({ code, ordinal }) => ({ code: code ?? bytesOf(state.code(ordinal)), ordinal }))
+  return { type: COMMAND.STACK, shards: coupons.map(() => state.shard), call: { ...command, coupons } }
 }
 
 /** What the other shards are asked for a call, to begin with. */

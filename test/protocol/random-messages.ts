@@ -298,6 +298,7 @@ export const message = fc.oneof(
     type: constant(MESSAGE.PREPARE),
     call: uint,
     txnSeq: uint,
+    quotedSeq: uint,
     reservationTxnSeq: uint,
     late: fc.boolean(),
     ordinals,

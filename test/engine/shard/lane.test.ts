@@ -213,6 +213,22 @@ describe('a disk that is nearly full', () => {
     bench.journal.settle()
     expect(bench.left()[0]?.outcome).toMatchObject({ type: OUTCOME.REDEMPTION })
   })
+
+  test('lets sweeps go on once there is room, though nobody calls', () => {
+    const bench = new LaneBench()
+    bench.send(1, 0, ONE)
+    bench.journal.settle()
+    bench.send(2, 0, checkout(COMMAND.RESERVE, 'ONE', { user: 'u', ttlSeconds: 1 }))
+    bench.journal.settle()
+    bench.journal.free = FREE_BYTES_MIN - 1
+    bench.send(3, 0, read('ONE'))
+    bench.elapsedMs = 1_000
+    bench.lane.sweep()
+    expect(bench.journal.waiting).toBeNull()
+    bench.journal.free = FREE_BYTES_MIN
+    bench.lane.sweep()
+    expect(bench.journal.waiting?.entries).toMatchObject([{ shard: 0, eventCount: 1 }])
+  })
 })
 
 test.each<[string, AnyCommand]>([

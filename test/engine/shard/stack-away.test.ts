@@ -10,7 +10,7 @@ import { REFUSALS } from '../../../protocol/refusals.ts'
 import { MESSAGE } from '../../../protocol/messages.ts'
 import { OUTCOME } from '../../../protocol/outcomes.ts'
 import { brief } from '../support/scene.ts'
-import { byCode, total } from '../support/samples.ts'
+import { type AnyCommand, byCode, byOrdinal, checkout, total } from '../support/samples.ts'
 import { expectQuiet as expectNothingLeft } from '../stack/pair.ts'
 import { StackScene } from '../stack/stack-scene.ts'
 
@@ -93,6 +93,18 @@ describe('a code away from its campaign', () => {
     scene.cluster.call(2, { ...command, ifVersion: version, definition: { ...definition, offer } })
     expect(brief(scene.done(call))).toBe('redeemed 200')
     expect(scene.takenOf(campaign)).toBe('1/0 200')
+    expectQuiet(scene)
+  })
+
+  test('is named by its code in the log and in the answer, whatever the caller named it by', () => {
+    const scene = new StackScene()
+    const campaign = scene.campaign(2)
+    scene.joins(campaign, 'C-0', { maxUses: 2 })
+    const command = checkout(COMMAND.REDEEM, [], { user: 'ann', order: 'o-1', cart: total(1_000) })
+    const byId = { ...command, coupons: [byOrdinal(scene.coupon('C-0').ordinal)] } as AnyCommand
+    expect(scene.done(scene.cluster.call(0, byId))).toMatchObject({ coupons: [{ code: 'C-0' }] })
+    expect(brief(scene.redeem(['C-0']))).toBe('redeemed 100 again')
+    expect(brief(scene.done(scene.cluster.call(0, byId)))).toBe('redeemed 100 again')
     expectQuiet(scene)
   })
 

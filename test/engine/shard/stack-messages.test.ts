@@ -1,12 +1,15 @@
 /** Two-phase redemption where messages are lost, late or doubled, and where undecided calls stand in each other's way. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { COMMAND } from '../../../protocol/commands.ts'
+import { EVENT } from '../../../protocol/events.ts'
 import { MESSAGE } from '../../../protocol/messages.ts'
+import { OUTCOME } from '../../../protocol/outcomes.ts'
 import { DELIVERY_WAIT_MS, RELAXED_FLUSH_MS } from '../../../engine/shard/limits.ts'
 import { byCode } from '../support/samples.ts'
 import { brief } from '../support/scene.ts'
 import { AB, BA, expectQuiet, pair } from '../stack/pair.ts'
 import { StackScene } from '../stack/stack-scene.ts'
+import type { OnWire } from '../support/shard-cluster.ts'
 
 describe('messages may come twice, late, or not at all', () => {
   test('a second PREPARE of a reservation that stands takes nothing', () => {
@@ -26,7 +29,7 @@ describe('messages may come twice, late, or not at all', () => {
     expectQuiet(scene)
   })
 
-  test('a PREPARE that comes after its abort is given up', () => {
+  test('a PREPARE that comes after its abort takes nothing', () => {
     const scene = pair()
     const redeem = scene.begins.redeem(AB)
     scene.runOnly(({ type }) => type !== MESSAGE.PREPARE)
@@ -35,9 +38,61 @@ describe('messages may come twice, late, or not at all', () => {
     expect(scene.saysOf(redeem)).toBe('not done')
     scene.cluster.wire.push(...frames)
     scene.cluster.run()
-    expect(scene.counts(...AB)).toBe('0/0 0/1')
-    scene.cluster.pass(2_500)
     expect(scene.counts(...AB)).toBe('0/0 0/0')
+    scene.cluster.pass(2_500)
+    expectQuiet(scene)
+  })
+
+  test.each([false, true])(
+    'copies that come when all is over take nothing, a start between them or not: %s',
+    (isStarted) => {
+      const scene = pair()
+      const kept: OnWire[] = []
+      const reserve = scene.begins.reserve(AB)
+      scene.cluster.pass(20, false)
+      while (scene.cluster.wire.length > 0 || scene.cluster.hasFlush) {
+        scene.cluster.settleFlushes()
+        kept.push(...scene.cluster.wire.slice(0, 1))
+        if (scene.cluster.wire.length > 0) scene.cluster.deliver(0)
+      }
+      scene.release(scene.idOf(reserve))
+      scene.cluster.pass(3_000)
+      if (isStarted) scene.cluster.crash()
+      const copies = kept.filter(({ message }) => message.to === 1)
+      expect(copies.map(({ message }) => message.type)).toEqual([
+        MESSAGE.ASK_QUOTES,
+        MESSAGE.PREPARE,
+        MESSAGE.COMMIT_RESERVED,
+      ])
+      const logged = scene.cluster.loggedEvents(1).length
+      scene.cluster.wire.push(...copies)
+      scene.cluster.run().pass(20_000)
+      expect(scene.counts(...AB)).toBe('0/0 0/0')
+      expect(scene.cluster.loggedEvents(1)).toHaveLength(logged)
+      expectQuiet(scene)
+    },
+  )
+
+  test('an end of a reservation that was overtaken on its way does not follow the newer one', () => {
+    const scene = pair()
+    const id = scene.madeBy(AB, scene.reserve(AB))
+    const { cluster } = scene
+    const told = (ttlSeconds: number): OnWire[] => {
+      scene.begins.extend(id, ttlSeconds)
+      scene.runOnly(({ type }) => type !== MESSAGE.RETIME)
+      return cluster.wire.splice(0)
+    }
+    const older = told(400)
+    cluster.pass(20, false)
+    const newer = told(900)
+    expect([older.length, newer.length]).toEqual([1, 1])
+    cluster.wire = [...newer, ...older]
+    cluster.run().pass(1_000)
+    const ends = cluster.loggedEvents(1).flatMap(({ event }) => {
+      return event.type === EVENT.BRANCH_RETIMED ? [event.expiresAtMs] : []
+    })
+    const reservation = scene.reservation(id)
+    expect(ends).toEqual([reservation.type === OUTCOME.RESERVATION ? reservation.expiresAtMs : 0])
     expectQuiet(scene)
   })
 
