@@ -455,6 +455,8 @@ export class World {
 
   /** The process is stopped, a bit of its log flips, its start refuses; somebody brings a backup, and it starts. */
   private flipBit(place: Place, pick: number): void {
+    // What a power cut has left is not settled before the next start: there a bit may be taken for a torn commit.
+    if (place.process === null) return
     this.kill(place, false)
     const choose = new SeededRandom(pick)
     const turnBack = this.disk.flip((end) => choose.below(end))
