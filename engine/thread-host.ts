@@ -16,8 +16,11 @@ const RESTART_MS_MIN = 500
 const RESTART_MS_MAX = 30_000
 /** A thread that lived so long has died of something new: pauses begin anew. */
 const SETTLED_MS = 60_000
-/** How long a stop waits for the thread to close what it has open; what is open is whole too. */
-const STOP_MS_MAX = 2_000
+/**
+ * How long a stop waits for the thread to close what it has open; what is open is whole too. But a thread that is ended within a
+ * call of its database takes the process with it, by SIGABRT, so this is as long as the ten seconds of a stop allow.
+ */
+export const STOP_MS_MAX = 8_000
 
 export interface ThreadLimits {
   /** Heap of the thread, MiB. */
@@ -98,8 +101,8 @@ export class ThreadHost<Question, Answer, Tell, Told> {
     for (const message of this.untold.splice(0)) this.tell(message)
   }
 
-  /** Settles when it has closed what it has open, or after a while: that is whole too. */
-  async stop(): Promise<void> {
+  /** Settles when it has closed what it has open, at the latest at that moment of `performance.now()`: that is whole too. */
+  async stop(untilMs = performance.now() + STOP_MS_MAX): Promise<void> {
     this.hasStopped = true
     if (this.restart !== null) clearTimeout(this.restart)
     const { worker } = this
@@ -108,7 +111,7 @@ export class ThreadHost<Question, Answer, Tell, Told> {
     let timer: NodeJS.Timeout | undefined
     await new Promise<void>((resolve) => {
       this.whenStopped = resolve
-      timer = setTimeout(resolve, STOP_MS_MAX)
+      timer = setTimeout(resolve, Math.max(0, untilMs - performance.now()))
       this.post({ type: 'stop' })
     })
     clearTimeout(timer)

@@ -7,11 +7,11 @@
  * A file that no job names is left from a crash before its job was logged: whoever sent it was told nothing, so it is removed.
  */
 import { randomBytes } from 'node:crypto'
-import { createWriteStream, mkdirSync, readdirSync, renameSync, rmSync, statfsSync, type WriteStream } from 'node:fs'
+import { createWriteStream, readdirSync, renameSync, rmSync, statfsSync, type WriteStream } from 'node:fs'
 import { join } from 'node:path'
 import { FREE_BYTES_MIN, UPLOAD_WAITING_BYTES_MAX, UPLOADS_MAX } from './limits.ts'
 import type { Upload } from '../gateway/codes/import-port.ts'
-import { syncDirectory } from '../persistence/durable-file.ts'
+import { makeDirectoryDurably, syncDirectory } from '../persistence/durable-file.ts'
 import type { ImportFormat } from '../protocol/jobs.ts'
 
 const DIRECTORY = 'imports'
@@ -26,7 +26,7 @@ export class Spool {
 
   constructor(dataDir: string) {
     this.directory = join(dataDir, DIRECTORY)
-    mkdirSync(this.directory, { recursive: true })
+    makeDirectoryDurably(this.directory)
     this.left = readdirSync(this.directory)
   }
 

@@ -117,10 +117,13 @@ function opened(path: string, { deployment, bootId }: Belonging): OpenedWatch {
       if (found !== 'ok') throw new Error(`damaged: ${String(found)}`)
       epoch = newEpoch()
     }
+    // Flushed before the first event gets a number: a power cut that took this with them would give the numbers out again.
+    connection.exec('PRAGMA synchronous = FULL')
     database.transaction(() => {
       put.run('epoch', epoch)
       put.run('boot', bootId)
     })
+    connection.exec('PRAGMA synchronous = NORMAL')
     return { database, epoch }
   } catch (error) {
     connection.close()

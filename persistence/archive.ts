@@ -20,7 +20,6 @@ import {
   fdatasyncSync,
   fstatSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readSync,
   realpathSync,
@@ -31,7 +30,7 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
-import { syncDirectory } from './durable-file.ts'
+import { makeDirectoryDurably, syncDirectory } from './durable-file.ts'
 import { JournalError } from './errors.ts'
 import {
   archivedPath,
@@ -116,9 +115,9 @@ function moveSegment(dataDir: string, files: SegmentFiles, options: ArchiveOptio
   const from = files.path
   const to = archivedPath(dataDir, files)
   const directory = archiveDirectory(dataDir, files.lane)
-  mkdirSync(directory, { recursive: true })
+  makeDirectoryDurably(dirname(directory))
+  makeDirectoryDurably(directory)
   for (const extension of SMALL_FILES) copySmallFile(beside(from, extension), beside(to, extension))
-  syncDirectory(dirname(directory))
   syncDirectory(directory)
   options.onStep?.('archive.small-files')
   if (options.copies !== true && onSameDisk(from, directory)) {

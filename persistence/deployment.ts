@@ -5,9 +5,9 @@
  */
 
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { syncDirectory, writeFileDurably } from './durable-file.ts'
+import { makeDirectoryDurably, writeFileDurably } from './durable-file.ts'
 import { JournalError } from './errors.ts'
 
 export const DEPLOYMENT_FILE = 'deployment.json'
@@ -57,10 +57,9 @@ export function openOrCreateDeployment(
   const secret = Uint8Array.from(random(SECRET_BYTES))
   if (secret.length !== SECRET_BYTES) throw new RangeError(`a secret has ${SECRET_BYTES} bytes`)
   const deployment: Deployment = { formatVersion: 1, shards, hashVersion: 1, secret, createdAtMs: now() }
-  mkdirSync(dataDir, { recursive: true })
+  makeDirectoryDurably(dataDir)
   writeFileDurably(path, serialize(deployment), 0o600)
-  mkdirSync(join(dataDir, LANES_DIRECTORY), { recursive: true })
-  syncDirectory(dataDir)
+  makeDirectoryDurably(join(dataDir, LANES_DIRECTORY))
   return deployment
 }
 

@@ -7,8 +7,9 @@
  * only one of several contenders can do, and then looked at again, so that nobody removes a lock taken meanwhile.
  */
 
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeDirectoryDurably } from './durable-file.ts'
 import { JournalError } from './errors.ts'
 import { currentProcess, isAlive, type ProcessIdentity } from './process-identity.ts'
 
@@ -22,7 +23,7 @@ const ATTEMPTS_MAX = 16
 
 /** Throws `DIRECTORY_IN_USE` with the holder's process id; makes the directory when there is none. */
 export function lockDirectory(dataDir: string): DirectoryLock {
-  mkdirSync(dataDir, { recursive: true })
+  makeDirectoryDurably(dataDir)
   const path = join(dataDir, LOCK_FILE)
   const draft = `${path}.${process.pid}.draft`
   const content = JSON.stringify(currentProcess())

@@ -4,8 +4,8 @@
  * written once in a while (the deployment, sidecars of segments): every call costs two or three flushes and blocks.
  */
 
-import { closeSync, fsyncSync, openSync, renameSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { threadId } from 'node:worker_threads'
 
 /** Several threads may write the same file at once, as they do when they seal segments. Throws the error of the file system. */
@@ -20,6 +20,19 @@ export function writeFileDurably(path: string, text: string, mode = 0o644): void
   }
   renameSync(draft, path)
   syncDirectory(dirname(path))
+}
+
+/**
+ * Makes a directory, with those above it where they are missing, and their names durable. Also the name of one that is there:
+ * whoever made it may have been stopped before it was. Throws the error of the file system.
+ */
+export function makeDirectoryDurably(path: string): void {
+  const wanted = resolve(path)
+  const first = resolve(mkdirSync(wanted, { recursive: true }) ?? wanted)
+  for (let made = wanted; ; made = dirname(made)) {
+    syncDirectory(dirname(made))
+    if (made === first) return
+  }
 }
 
 /** Makes the names in a directory durable: a new file may otherwise be gone after a power cut, though its bytes are not. */

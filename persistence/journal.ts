@@ -10,10 +10,9 @@
  */
 
 import assert from 'node:assert'
-import { accessSync, constants, mkdirSync, statfs, statfsSync, type StatsFs } from 'node:fs'
-import { dirname } from 'node:path'
+import { accessSync, constants, statfs, statfsSync, type StatsFs } from 'node:fs'
 import type { Deployment } from './deployment.ts'
-import { syncDirectory } from './durable-file.ts'
+import { makeDirectoryDurably } from './durable-file.ts'
 import { DurableMarkWriter } from './durable-mark.ts'
 import { EntryLookup } from './entry-lookup.ts'
 import type { EntryIndex } from './entry-index.ts'
@@ -79,9 +78,8 @@ export interface JournalOptions {
 export function openJournal(options: JournalOptions): Journal {
   const directory = laneDirectory(options.dataDir, options.lane)
   try {
-    mkdirSync(directory, { recursive: true })
+    makeDirectoryDurably(directory)
     accessSync(directory, constants.W_OK)
-    syncDirectory(dirname(directory))
     settleSegments(options.recovered.segments, options.recovered.indexes)
     return new SegmentedJournal(options)
   } catch (cause) {

@@ -12,18 +12,23 @@
  *     fact        bytes of events that a coupon's history tells (see `facts.ts`)
  *
  * Nothing is flushed while it runs (`synchronous = OFF`): rows and cursor are in one transaction, so a killed process leaves a
- * whole state of the past. A power cut may leave a damaged one: it is looked for after a restart of the machine, and a
- * damaged file is dropped and built anew from the log, which is the truth.
+ * whole state of the past. A power cut may leave pages of different moments that fit each other and are wrong together, so one
+ * that was open when the machine went down is dropped unread and built anew from the log, which is the truth. Whether it was
+ * stands beside it in `read-model.mark`, never in itself: `open` with the boot, flushed before anything is written, or `closed`,
+ * when all of it is flushed.
  * Must never happen here: a fact that is not in the log.
  */
-import { closeSync, existsSync, fsyncSync, openSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import Libsql from 'libsql'
+import { writeFileDurably } from '../persistence/durable-file.ts'
 
 export const DATABASE_FILE = 'read-model.db'
+const MARK_FILE = 'read-model.mark'
+const CLOSED = 'closed'
 
 /** Whoever changes a table or what stands in it counts on; older files are built anew. */
-const SHAPE = 3
+const SHAPE = 4
 
 /** Kibibytes of pages in memory. */
 const CACHE_KIB = 32 * 1_024
@@ -118,9 +123,10 @@ export class Database {
     this.connection.exec('COMMIT')
   }
 
-  /** Copies everything into the file itself. */
-  checkpoint(): void {
-    this.query('PRAGMA wal_checkpoint(TRUNCATE)').all()
+  /** Copies everything into the file itself; false: somebody still reads what was there before, so not all of it. */
+  checkpoint(): boolean {
+    const [isBusy] = this.query('PRAGMA wal_checkpoint(TRUNCATE)').first() ?? []
+    return isBusy === 0
   }
 
   /** The file stays open until the last statement is collected, so nothing may rely on what SQLite does at an end. */
@@ -132,29 +138,34 @@ export class Database {
 /** The file is not ours to use as it is. */
 class Unusable extends Error {}
 
-/** What a database has to fit, and how its end is judged. */
+/** What a database has to fit. */
 export interface Belonging {
   readonly dataDir: string
   /** Tells deployments apart. */
   readonly deployment: string
-  /** Of the running machine, since its start: what was not flushed before another one may be damaged. */
+  /** Of the running machine, since its start: what was left open under another one may be anything. */
   readonly bootId: string
 }
 
 /** Opens the database of a data directory. One that cannot be used is dropped and made anew; `dropped` then says why. */
 export function openDatabase(belonging: Belonging): { database: Database; dropped: string | null } {
-  const path = pathOf(belonging.dataDir)
-  if (!existsSync(path)) {
-    dropDatabase(belonging.dataDir)
-    return { database: created(path, belonging), dropped: null }
+  const { dataDir, bootId } = belonging
+  const path = pathOf(dataDir)
+  const wasThere = existsSync(path)
+  let dropped: string | null = null
+  if (wasThere) {
+    try {
+      if (!isTrusted(belonging)) throw new Unusable('the machine went down while it was open')
+      // From here on it may be anything, should the machine go down.
+      mark(dataDir, bootId)
+      return { database: opened(path, belonging), dropped }
+    } catch (error) {
+      dropped = error instanceof Error ? error.message : String(error)
+    }
   }
-  try {
-    return { database: opened(path, belonging), dropped: null }
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    dropDatabase(belonging.dataDir)
-    return { database: created(path, belonging), dropped: reason }
-  }
+  dropDatabase(dataDir)
+  mark(dataDir, bootId)
+  return { database: created(path, belonging), dropped }
 }
 
 /** A connection that only reads, beside the one that writes. The database has to be there. */
@@ -173,8 +184,7 @@ export function dropDatabase(dataDir: string): void {
 
 /** Flushes and closes: whatever happens to the machine now, the next start finds it whole. */
 export function closeDatabase(database: Database, dataDir: string): void {
-  database.sql("DELETE FROM about WHERE name = 'boot'").run()
-  database.checkpoint()
+  const isWhole = database.checkpoint()
   database.close()
   const file = openSync(pathOf(dataDir), 'r+')
   try {
@@ -182,6 +192,18 @@ export function closeDatabase(database: Database, dataDir: string): void {
   } finally {
     closeSync(file)
   }
+  if (isWhole) mark(dataDir, CLOSED)
+}
+
+function isTrusted({ dataDir, bootId }: Belonging): boolean {
+  const path = join(dataDir, MARK_FILE)
+  const found = existsSync(path) ? readFileSync(path, 'utf8') : ''
+  return found === CLOSED || found === `open ${bootId}`
+}
+
+/** `closed`, or the boot under which it is open. */
+function mark(dataDir: string, state: string): void {
+  writeFileDurably(join(dataDir, MARK_FILE), state === CLOSED ? CLOSED : `open ${state}`)
 }
 
 /** Whether an error says that the file holds no sound database. */
@@ -194,7 +216,7 @@ function pathOf(dataDir: string): string {
   return join(dataDir, DATABASE_FILE)
 }
 
-function created(path: string, { deployment, bootId }: Belonging): Database {
+function created(path: string, { deployment }: Belonging): Database {
   const connection = connect(path)
   connection.exec(TABLES)
   const database = new Database(connection)
@@ -202,32 +224,22 @@ function created(path: string, { deployment, bootId }: Belonging): Database {
     const put = database.sql('INSERT INTO about VALUES (?, ?)')
     put.run('shape', String(SHAPE))
     put.run('deployment', deployment)
-    put.run('boot', bootId)
   })
   return database
 }
 
-function opened(path: string, { deployment, bootId }: Belonging): Database {
+function opened(path: string, { deployment }: Belonging): Database {
   const connection = connect(path)
   try {
     const database = new Database(connection)
     const about = new Map(database.query('SELECT name, value FROM about').all() as [string, string][])
     if (about.get('shape') !== String(SHAPE)) throw new Unusable('it was made by another version')
     if (about.get('deployment') !== deployment) throw new Unusable('it belongs to another deployment')
-    const leftBy = about.get('boot')
-    // Left open when the machine went down: pages may be missing that nobody flushed. Looking at all of them takes a while.
-    if (leftBy !== undefined && leftBy !== bootId) check(database)
-    database.sql("INSERT INTO about VALUES ('boot', ?) ON CONFLICT DO UPDATE SET value = excluded.value").run(bootId)
     return database
   } catch (error) {
     connection.close()
     throw error
   }
-}
-
-function check(database: Database): void {
-  const [found] = database.query('PRAGMA quick_check(1)').first() ?? []
-  if (found !== 'ok') throw new Unusable(`it is damaged: ${String(found)}`)
 }
 
 function connect(path: string): Libsql.Database {

@@ -9,7 +9,7 @@
 import { THREAD_LIMITS } from './limits.ts'
 import type { Answer, TellSearch, ToldByProjector, ToldBySearch } from './messages.ts'
 import type { Question } from './queries.ts'
-import { ThreadHost } from '../engine/thread-host.ts'
+import { STOP_MS_MAX, ThreadHost } from '../engine/thread-host.ts'
 import {
   type CouponFilter,
   type CouponName,
@@ -76,8 +76,9 @@ export class ReadModelHost implements ReadModel, SearchPort {
 
   /** Settles when the database is closed, or after a while: an open one is whole too. */
   async stop(): Promise<void> {
-    await this.searcher.stop()
-    await this.projector.stop()
+    const untilMs = performance.now() + STOP_MS_MAX
+    await this.searcher.stop(untilMs)
+    await this.projector.stop(untilMs)
   }
 
   async coupons(filter: CouponFilter, range: PageRange): Promise<Listed<string>> {

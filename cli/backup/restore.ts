@@ -3,10 +3,10 @@
  *
  * The target is read again before it counts as restored. What must never happen here: a write into anything that is there.
  */
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DEPLOYMENT_FILE } from '../../persistence/deployment.ts'
-import { syncDirectory } from '../../persistence/durable-file.ts'
+import { makeDirectoryDurably, syncDirectory } from '../../persistence/durable-file.ts'
 import { listSnapshots, snapshotPath } from '../../persistence/snapshot-file.ts'
 import { openDataDirectory } from '../rebuild/data-directory.ts'
 import { type Cut, shownTime, UsageFault } from '../rebuild/positions.ts'
@@ -41,13 +41,13 @@ export async function restore(
   })
   const source = openDataDirectory(from)
   // Without a deployment a server refuses to start on a log: so that file comes last.
-  mkdirSync(to, { recursive: true })
+  makeDirectoryDurably(to)
   const log = await writeCutLog(source, { cut, to, onProgress: progress('writing the log') })
   for (const { shard, seq } of log.positions) {
     for (const snapshot of listSnapshots(from, shard)) {
       if (snapshot.seq > seq) continue
       const target = snapshotPath(to, shard, snapshot.seq)
-      mkdirSync(dirname(target), { recursive: true })
+      makeDirectoryDurably(dirname(target))
       copyDurably(snapshot.path, target)
       syncDirectory(dirname(target))
     }

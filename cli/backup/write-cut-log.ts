@@ -7,9 +7,9 @@
  *
  * What must never happen here: a write into the directory that is read.
  */
-import { copyFileSync, existsSync, fsyncSync, mkdirSync, openSync, closeSync, statSync } from 'node:fs'
+import { copyFileSync, existsSync, fsyncSync, openSync, closeSync, statSync } from 'node:fs'
 import { dirname, relative } from 'node:path'
-import { syncDirectory } from '../../persistence/durable-file.ts'
+import { makeDirectoryDurably, syncDirectory } from '../../persistence/durable-file.ts'
 import { fileSum } from '../../persistence/file-sum.ts'
 import {
   ChainEnd,
@@ -124,7 +124,7 @@ function copySegment(from: string, files: SegmentFiles, { to, has }: CuttingLog)
   const path = relative(to, target)
   const isKept = has?.(path, files) === true
   if (!isKept) {
-    mkdirSync(dirname(target), { recursive: true })
+    makeDirectoryDurably(dirname(target))
     copyWhereItLies(from, files, target)
     syncDirectory(dirname(target))
   }
@@ -248,7 +248,7 @@ class SegmentsWriter {
     const segment = this.nextSegments.get(where.lane) ?? 1
     this.nextSegments.set(where.lane, segment + 1)
     const path = segmentPath(this.to, { lane: where.lane, segment })
-    mkdirSync(laneDirectory(this.to, where.lane), { recursive: true })
+    makeDirectoryDurably(laneDirectory(this.to, where.lane))
     // As generous as the journal: pages for a tree, and room for the largest record. Sparse, so it costs nothing.
     const store = openLmdbStore(path, (this.sizes.get(key) ?? 0) * 2 + RECORD_BYTES_MAX * 2)
     const opened = { path, lane: where.lane, segment, store, records: 0 }

@@ -72,10 +72,25 @@ describe('opening', () => {
     return openDatabase({ dataDir: model.dataDir, ...BELONGING, bootId: 'the next boot' }).dropped
   }
 
-  test('one that was open when the machine went down is looked through, and dropped where pages are damaged', () => {
-    expect(reopenedAfterPowerCut((bytes) => bytes)).toBeNull()
-    // Everything behind the first pages, where the schema is.
-    expect(reopenedAfterPowerCut((bytes) => bytes.fill(0xa5, 8_192))).toMatch(/damaged|malformed/)
+  test('one that was open when the machine went down is dropped, whatever is in it', () => {
+    expect(reopenedAfterPowerCut((bytes) => bytes)).toMatch(/went down while it was open/)
+    expect(reopenedAfterPowerCut((bytes) => bytes.fill(0xa5, 8_192))).toMatch(/went down while it was open/)
+  })
+
+  test('one that was open when the machine went down is dropped though it was closed before, and nothing of it was flushed', () => {
+    const dataDir = closedModel()
+    const path = join(dataDir, DATABASE_FILE)
+    const closed = readFileSync(path)
+    openDatabase({ dataDir, ...BELONGING }).database.close()
+    // What the disk has of it is what was there before.
+    dropDatabase(dataDir)
+    writeFileSync(path, closed)
+    expect(openDatabase({ dataDir, ...BELONGING, bootId: 'the next boot' }).dropped).toMatch(/while it was open/)
+  })
+
+  test('one that was closed is there again after a restart of the machine', () => {
+    const dataDir = closedModel()
+    expect(openDatabase({ dataDir, ...BELONGING, bootId: 'the next boot' }).dropped).toBeNull()
   })
 
   test('deleted it is gone with all its files', () => {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { PROJECT_ROOT } from '../support/project.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
-interface Change {
+export interface Change {
   readonly file: string
   readonly from: string
   readonly to: string

@@ -9,7 +9,9 @@ export interface Reply {
   readonly atSeconds: number
   /** 0 over WebSocket. */
   readonly status: number
-  /** Parsed JSON; a frame with an array gives a reply for each message. */
+  /** `shard:seq@timeMs`, several with commas between; '' where it names none. */
+  readonly position: string
+  /** Parsed JSON, empty where there is none; a frame with an array gives a reply for each message. */
   readonly body: Record<string, unknown>
 }
 
@@ -43,7 +45,8 @@ function cut(stream: Stream): Reply[] {
     if (isWebSocket) {
       const frame = frameAt(stream.bytes, at)
       if (frame === null) break
-      if (frame.isText) replies.push(...messagesOf(frame.payload).map((body) => replyAt(stream, at, 0, body)))
+      if (frame.isText)
+        replies.push(...messagesOf(frame.payload).map((body) => replyAt(stream, at, 0, positionOf(body), body)))
       at = frame.end
       continue
     }
@@ -54,16 +57,24 @@ function cut(stream: Stream): Reply[] {
     if (!head.startsWith('HTTP/1.1 ')) throw new Error(`no answer begins with ${JSON.stringify(head.slice(0, 80))}`)
     const length = Number(/^content-length: (\d+)/im.exec(head)?.[1] ?? 0)
     const body = Buffer.from(stream.bytes.slice(headEnd + 4, headEnd + 4 + length), 'latin1').toString('utf8')
-    if (body.startsWith('{')) replies.push(replyAt(stream, at, status, JSON.parse(body) as Record<string, unknown>))
+    const position = /^x-tearoff-position: (\S+)/im.exec(head)?.[1] ?? ''
+    const content = body.startsWith('{') ? (JSON.parse(body) as Record<string, unknown>) : {}
+    replies.push(replyAt(stream, at, status, position, content))
     isWebSocket = status === 101
     at = headEnd + 4 + length
   }
   return replies
 }
 
-function replyAt({ pieces }: Stream, at: number, status: number, body: Record<string, unknown>): Reply {
+function replyAt(
+  { pieces }: Stream,
+  at: number,
+  status: number,
+  position: string,
+  body: Record<string, unknown>,
+): Reply {
   const { call } = pieces.findLast(({ from }) => from <= at) as Stream['pieces'][number]
-  return { leavesAt: call.beginsAt, atSeconds: call.atSeconds, status, body }
+  return { leavesAt: call.beginsAt, atSeconds: call.atSeconds, status, position, body }
 }
 
 function frameAt(
@@ -85,4 +96,8 @@ function frameAt(
 function messagesOf(payload: string): Record<string, unknown>[] {
   const content: unknown = JSON.parse(Buffer.from(payload, 'latin1').toString('utf8'))
   return (Array.isArray(content) ? content : [content]) as Record<string, unknown>[]
+}
+
+function positionOf({ position }: Record<string, unknown>): string {
+  return typeof position === 'string' ? position : ''
 }

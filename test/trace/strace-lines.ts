@@ -32,16 +32,19 @@ const CALL = /^(\w+)\(\d+<(.*?)>(?:,|\)|$)/s
 const STRING = /"((?:[^"\\]|\\.)*)"/gs
 const RESULT = /\) += (-?\d+)/
 
-interface Begun {
+/** A call as strace wrote it, put together where others came in between. */
+export interface WholeCall {
+  /** The call with its arguments and, behind `) = `, its result; without it the trace ends before the call does. */
   readonly text: string
   readonly beginsAt: number
+  readonly endsAt: number
   readonly atSeconds: number
 }
 
-/** Calls on descriptors, by the place of their beginning. */
-export function tracedCalls(trace: string): TracedCall[] {
-  const begun = new Map<string, Begun>()
-  const calls: TracedCall[] = []
+/** All calls, by the place of their beginning. */
+export function wholeCalls(trace: string): WholeCall[] {
+  const begun = new Map<string, WholeCall>()
+  const calls: WholeCall[] = []
   const lines = trace.split('\n')
   for (const [at, line] of lines.entries()) {
     const parts = LINE.exec(line)
@@ -51,37 +54,47 @@ export function tracedCalls(trace: string): TracedCall[] {
     if (resumed !== null) {
       const beginning = begun.get(thread)
       begun.delete(thread)
-      if (beginning !== undefined) add(calls, beginning, resumed[2] as string, at)
+      if (beginning !== undefined)
+        calls.push({ ...beginning, text: beginning.text + (resumed[2] as string), endsAt: at })
     } else if (text.endsWith(UNFINISHED)) {
-      begun.set(thread, { text: text.slice(0, -UNFINISHED.length), beginsAt: at, atSeconds: Number(seconds) })
+      const beginning = { text: text.slice(0, -UNFINISHED.length), beginsAt: at, atSeconds: Number(seconds) }
+      begun.set(thread, { ...beginning, endsAt: Number.POSITIVE_INFINITY })
     } else {
-      add(calls, { text: '', beginsAt: at, atSeconds: Number(seconds) }, text, at)
+      calls.push({ text, beginsAt: at, endsAt: at, atSeconds: Number(seconds) })
     }
   }
   // Begun and not ended: the process was gone first, but its bytes may have left.
-  for (const beginning of begun.values()) add(calls, beginning, '', Number.POSITIVE_INFINITY)
+  calls.push(...begun.values())
   return calls.sort((a, b) => a.beginsAt - b.beginsAt)
 }
 
-function add(calls: TracedCall[], { text, beginsAt, atSeconds }: Begun, rest: string, endsAt: number): void {
-  const whole = text + rest
-  const head = CALL.exec(whole)
-  if (head === null) return
+/** Calls on descriptors, by the place of their beginning. */
+export function tracedCalls(trace: string): TracedCall[] {
+  return wholeCalls(trace).flatMap((call) => callOnDescriptor(call) ?? [])
+}
+
+function callOnDescriptor({ text, beginsAt, endsAt, atSeconds }: WholeCall): TracedCall | null {
+  const head = CALL.exec(text)
+  if (head === null) return null
   const [, name, target] = head as unknown as [string, string, string]
-  const strings = [...whole.matchAll(STRING)].map((found) => unescaped(found[1] as string))
-  const tail = whole.slice(whole.lastIndexOf('"') + 1)
+  const tail = text.slice(text.lastIndexOf('"') + 1)
   const result = RESULT.exec(tail)
   const offset = name === 'pwrite64' ? Number(/^, \d+, (\d+)/.exec(tail)?.[1] ?? -1) : -1
-  calls.push({
+  return {
     name,
     target,
-    bytes: strings.join(''),
+    bytes: stringsOf(text).join(''),
     offset,
     beginsAt,
     endsAt: result === null ? Number.POSITIVE_INFINITY : endsAt,
     result: result === null ? -1 : Number(result[1]),
     atSeconds,
-  })
+  }
+}
+
+/** The strings among the arguments, one character a byte. */
+export function stringsOf(text: string): string[] {
+  return [...text.matchAll(STRING)].map((found) => unescaped(found[1] as string))
 }
 
 const LETTERS: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', v: '\v', f: '\f', '"': '"', '\\': '\\' }

@@ -8,7 +8,6 @@ const CODE_TABLE = 'test/engine/shard/tables/code-table.test.ts'
 const ROW_POOL = 'test/engine/shard/tables/row-pool.test.ts'
 const RESERVATIONS = 'test/engine/domain/decide-reservations.test.ts'
 const JOURNAL = 'test/persistence/journal.test.ts'
-const EVERY_JOURNAL = 'test/conformance/journals.test.ts'
 const FAILURE = 'test/persistence/failure.test.ts'
 const DAMAGE = 'test/persistence/damage.test.ts'
 const RECORD = 'test/persistence/record.test.ts'
@@ -127,7 +126,7 @@ export const FAULTS_IN_STORING: readonly Mutant[] = [
     from: 'if (notDurableFrom !== undefined && seq >= notDurableFrom) return null',
     to: 'if (notDurableFrom !== undefined && seq < notDurableFrom) return null',
     breaks: 'entries are looked up in what is durable',
-    tests: [EVERY_JOURNAL, FAILURE],
+    tests: [JOURNAL, FAILURE],
   },
   {
     id: 'failed-segment-is-sealed',
