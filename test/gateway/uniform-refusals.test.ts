@@ -228,18 +228,15 @@ describe('the moment of an answer', () => {
         tookMs[kind].push(performance.now() - beganMs)
       }
     }
-    const quick = median(tookMs.quick)
-    const slow = median(tookMs.slow)
-    console.info(`medians: ${quick.toFixed(2)} ms and ${slow.toFixed(2)} ms`)
+    // The quickest of each: what a busy machine adds to the others is no answer's doing.
+    const quick = Math.min(...tookMs.quick)
+    const slow = Math.min(...tookMs.slow)
+    console.info(`at the least: ${quick.toFixed(2)} ms and ${slow.toFixed(2)} ms`)
     // Without the hold they are 20 ms apart; a tick is 5 ms.
     expect(Math.abs(quick - slow)).toBeLessThan(UNIFORM_TICK_MS)
-    expect(Math.min(...tookMs.quick, ...tookMs.slow)).toBeGreaterThanOrEqual(UNIFORM_STEP_MS - 1)
+    expect(Math.min(quick, slow)).toBeGreaterThanOrEqual(UNIFORM_STEP_MS - 1)
   })
 })
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] as number
-}
 
 describe('over WebSocket', () => {
   let server: WebSocketServer

@@ -18,6 +18,9 @@ import { CAMPAIGNS } from './campaign-provocations.ts'
 import { PROVOCATIONS, type Provocation, type Role, Scene } from './provocations.ts'
 import { boundedFiles, sick, Trigger } from './sick-server.ts'
 
+/** What a busy machine may take for the last steps of a process. */
+const BUSY_MS_MAX = 10_000
+
 const dataDir = temporaryDirectory('contract')
 const provokedCodes = new Set<string>()
 let server: ServerProcess
@@ -165,7 +168,7 @@ describe('a sick server', () => {
       expectAsDocumented({ operation: 'POST /v1/redemptions', status: 503, code: 'OUTCOME_UNKNOWN' }, reply)
       const repliedMs = performance.now()
       expect((await dying.ended).code).toBe(1)
-      expect(performance.now() - repliedMs).toBeLessThan(FAILURE_GRACE_MS)
+      expect(performance.now() - repliedMs).toBeLessThan(FAILURE_GRACE_MS + BUSY_MS_MAX)
       expect(dying.lastErrorLine).toMatch(/^tearoff: worker 0 ended with exit code 7$/)
       // The order again, on the next process, settles what was unknown.
       die.clear()
