@@ -249,6 +249,7 @@ export class ShardActor {
       else this.deliveries.hold(this.told, nowMs, () => this.endRow(request, this.state.timeMs))
       return
     }
+    assert(request >= 0, 'a row is answered twice')
     const answer = this.later
     answer.clear()
     this.writePosition(nowMs, answer)

@@ -211,7 +211,10 @@ export class Coordinator {
       this.prepare(conversation, made, nowMs)
       return
     }
-    const again = (_sinceMs: number, laterMs: number): void => this.ask(conversation, laterMs)
+    // Meanwhile it may have been given up, and its caller told so.
+    const again = (_sinceMs: number, laterMs: number): void => {
+      if (this.conversations.get(conversation.call) === conversation) this.ask(conversation, laterMs)
+    }
     if (made.hangs && waitingRoom.enter(conversation.begunAtMs, nowMs, again)) return
     if (isOrderInDoubt(made)) this.giveUp(conversation)
     else this.conclude(conversation, made, nowMs)
