@@ -5,6 +5,7 @@ import { statfsSync } from 'node:fs'
 import { removeDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
 
 const KIB = 1_024
+const REFUSALS_MAX = 200
 
 export class SmallDisk {
   readonly path: string
@@ -27,10 +28,18 @@ export class SmallDisk {
     return bavail * bsize
   }
 
-  /** Takes room away or gives it, under whoever writes there. */
+  /** Takes room away or gives it, under whoever writes there; throws when the disk refuses again and again. */
   leaveFree(bytes: number): void {
-    const { blocks, bfree, bsize } = statfsSync(this.path)
-    mount(['-o', `remount,size=${kibOf((blocks - bfree) * bsize + bytes)}`, this.path])
+    for (let refusals = 0; ; refusals++) {
+      const { blocks, bfree, bsize } = statfsSync(this.path)
+      try {
+        mount(['-o', `remount,size=${kibOf((blocks - bfree) * bsize + bytes)}`, this.path])
+        return
+      } catch (error) {
+        // A tmpfs refuses a size below what it holds: a writer may have been faster since the look.
+        if (refusals === REFUSALS_MAX) throw error
+      }
+    }
   }
 
   /** For the end of a test: may be called more than once. */

@@ -10,6 +10,9 @@ import type { DumpWriter } from '../../../engine/shard/tables/dump.ts'
 import { append, deployment, reopen } from '../../persistence/support.ts'
 import { RandomShard } from '../support/random-log.ts'
 
+const COMMITS_BETWEEN_LOOKS = 20
+const COMMITS_TO_MEET_MAX = 10_000
+
 export const SHARDS: readonly number[] = Array.from({ length: deployment.shards }, (_, shard) => shard)
 
 /** Every section of a dump as a digest of its words. */
@@ -83,6 +86,17 @@ export class LogOfShards {
         if (draft !== null) drafts.push(draft)
       }
       if (drafts.length > 0) await append(lanes[lane] as Journal, drafts)
+    }
+  }
+
+  /** Commits until every one of these types of events is in the log; throws when that takes too many. */
+  async commitsUntilMet(types: readonly number[]): Promise<void> {
+    const missing = new Set(types)
+    for (let commits = 0; ; commits += COMMITS_BETWEEN_LOOKS) {
+      for (const { met } of this.sources.values()) for (const type of met) missing.delete(type)
+      if (missing.size === 0) return
+      if (commits >= COMMITS_TO_MEET_MAX) throw new Error(`events that never came: ${[...missing].join(', ')}`)
+      await this.commits(COMMITS_BETWEEN_LOOKS)
     }
   }
 

@@ -31,6 +31,8 @@ import { couponWith } from '../support/samples.ts'
 import { tablesOf } from '../support/state-image.ts'
 import { digestsOf, LogOfShards, recovered, SHARDS, snapshots } from './snapshot-support.ts'
 
+const RUNS = 4
+
 /** A closed log with two generations of snapshots and a tail behind them. */
 async function logWithSnapshots(shards = 3): Promise<LogOfShards> {
   const log = new LogOfShards(temporaryDirectory(), seededRandom(), shards)
@@ -50,13 +52,15 @@ test('a snapshot and the log behind it give the state of the whole log, byte for
   const random = seededRandom()
   const log = new LogOfShards(temporaryDirectory(), random)
   let fromSnapshots = 0
-  for (let run = 0; run < 4; run++) {
+  for (let run = 0; run < RUNS; run++) {
     log.start()
     for (let round = 0; round < 3; round++) {
       await log.commits(10 + random(60))
       if (random(4) > 0) await log.roll()
       if (random(4) > 0) snapshots(log.dataDir)
     }
+    // What comes seldom, as the window of a batch that passes, is in the last run at the latest.
+    if (run === RUNS - 1) await log.commitsUntilMet(CAMPAIGN_EVENTS)
     await log.stop()
     const quick = recovered(log.dataDir)
     const full = recovered(log.dataDir, true)
@@ -74,8 +78,6 @@ test('a snapshot and the log behind it give the state of the whole log, byte for
     }
     fromSnapshots += quick.snapshotEvents
   }
-  const met = new Set([...log.sources.values()].flatMap((source) => [...source.met]))
-  expect(CAMPAIGN_EVENTS.filter((type) => !met.has(type))).toEqual([])
   expect(fromSnapshots).toBeGreaterThan(200)
 })
 
