@@ -113,7 +113,9 @@ export function writeMessage(w: ByteWriter, message: Message): void {
 /** Ranges in the message point into the reader's buffer. */
 export function readMessage(r: ByteReader): Message {
   const type = r.u8()
-  const envelope = { from: r.u16(), to: r.u16(), atMs: r.varint() }
+  const from = r.u16()
+  const to = r.u16()
+  const atMs = r.varint()
   switch (type) {
     case MESSAGE.ASK_QUOTES: {
       const call = r.varint()
@@ -126,18 +128,20 @@ export function readMessage(r: ByteReader): Message {
       const cart = readCart(r)
       const waits = (flags & WAITS) !== 0
       const before = readNumbers(r)
-      return { ...envelope, type, call, coupons, user, order, cart, checks, waits, before, days: readDays(r) }
+      return { from, to, atMs, type, call, coupons, user, order, cart, checks, waits, before, days: readDays(r) }
     }
     case MESSAGE.QUOTED: {
       const call = r.varint()
       const seq = r.varint()
       const quotes: Quote[] = []
       for (let left = r.varint(); left > 0; left--) quotes.push(readQuote(r))
-      return { ...envelope, type, call, seq, quotes }
+      return { from, to, atMs, type, call, seq, quotes }
     }
     case MESSAGE.PREPARE:
       return {
-        ...envelope,
+        from,
+        to,
+        atMs,
         type,
         call: r.varint(),
         txnSeq: r.varint(),
@@ -153,7 +157,9 @@ export function readMessage(r: ByteReader): Message {
       }
     case MESSAGE.PREPARED:
       return {
-        ...envelope,
+        from,
+        to,
+        atMs,
         type,
         call: r.varint(),
         txnSeq: r.varint(),
@@ -162,10 +168,12 @@ export function readMessage(r: ByteReader): Message {
       }
     case MESSAGE.COMMIT_RESERVED:
     case MESSAGE.RETIME:
-      return { ...envelope, type, eventSeq: r.varint(), txnSeq: r.varint(), expiresAtMs: r.varint() }
+      return { from, to, atMs, type, eventSeq: r.varint(), txnSeq: r.varint(), expiresAtMs: r.varint() }
     case MESSAGE.COMMIT_REDEEMED:
       return {
-        ...envelope,
+        from,
+        to,
+        atMs,
         type,
         eventSeq: r.varint(),
         txnSeq: r.varint(),
@@ -175,12 +183,14 @@ export function readMessage(r: ByteReader): Message {
         amounts: readNumbers(r),
       }
     case MESSAGE.ABORT:
-      return { ...envelope, type, eventSeq: r.varint(), txnSeq: r.varint() }
+      return { from, to, atMs, type, eventSeq: r.varint(), txnSeq: r.varint() }
     case MESSAGE.RELEASE:
-      return { ...envelope, type, eventSeq: r.varint(), txnSeq: r.varint(), cause: named(RELEASE_CAUSES, r.u8()) }
+      return { from, to, atMs, type, eventSeq: r.varint(), txnSeq: r.varint(), cause: named(RELEASE_CAUSES, r.u8()) }
     case MESSAGE.REVERSE:
       return {
-        ...envelope,
+        from,
+        to,
+        atMs,
         type,
         eventSeq: r.varint(),
         txnSeq: r.varint(),
@@ -193,11 +203,11 @@ export function readMessage(r: ByteReader): Message {
         amounts: readNumbers(r),
       }
     case MESSAGE.DELIVERED:
-      return { ...envelope, type, eventSeq: r.varint() }
+      return { from, to, atMs, type, eventSeq: r.varint() }
     case MESSAGE.IN_DOUBT:
-      return { ...envelope, type, txnSeq: r.varint() }
+      return { from, to, atMs, type, txnSeq: r.varint() }
     case MESSAGE.ENDING:
-      return { ...envelope, type, txnSeq: r.varint(), endsAtMs: r.varint() }
+      return { from, to, atMs, type, txnSeq: r.varint(), endsAtMs: r.varint() }
     default:
       assert(false, `message type ${type} is unknown`)
   }

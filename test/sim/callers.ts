@@ -41,6 +41,23 @@ interface Sent {
   readonly bytes: Uint8Array
 }
 
+/** Names of counts, made once each: they are looked up at every answer. */
+function namer(prefix: string): (what: string | number) => string {
+  const names = new Map<string | number, string>()
+  return (what) => {
+    let name = names.get(what)
+    if (name === undefined) {
+      name = `${prefix} ${what}`
+      names.set(what, name)
+    }
+    return name
+  }
+}
+
+const refusedAs = namer('refused')
+const answeredAs = namer('answered')
+const settledAs = namer('settled')
+
 type Then = (outcome: Outcome, shard: number) => void
 
 export class Callers {
@@ -340,10 +357,23 @@ export class Callers {
     durableSeq: number,
     then: Then,
   ): void {
-    const about = { step: step.id, do: step.do, shard, command, sentAtMs, answeredAtMs: this.world.nowMs }
+    const { id, do: what } = step
+    const answeredAtMs = this.world.nowMs
     if (kind !== SETTLED.ANSWERED || answer === null) {
-      this.world.count(`settled ${kind}`)
-      this.observed.push({ ...about, kind, position: null, outcome: null, others: [], durableSeq })
+      this.world.count(settledAs(kind))
+      this.observed.push({
+        step: id,
+        do: what,
+        shard,
+        command,
+        sentAtMs,
+        answeredAtMs,
+        kind,
+        position: null,
+        outcome: null,
+        others: [],
+        durableSeq,
+      })
       return
     }
     const reader = new ByteReader(answer)
@@ -351,8 +381,22 @@ export class Callers {
     const read = readOutcome(reader)
     const across = read.type === OUTCOME.ACROSS ? read : null
     const outcome = across?.outcome ?? read
-    this.observed.push({ ...about, kind, position, outcome, others: across?.positions ?? [], durableSeq })
-    this.world.count(outcome.type === OUTCOME.REFUSED ? `refused ${outcome.refusal}` : `answered ${outcome.type}`)
+    const others = across?.positions ?? []
+    // Written out, not spread: this is done for every answer of every run.
+    this.observed.push({
+      step: id,
+      do: what,
+      shard,
+      command,
+      sentAtMs,
+      answeredAtMs,
+      kind,
+      position,
+      outcome,
+      others,
+      durableSeq,
+    })
+    this.world.count(outcome.type === OUTCOME.REFUSED ? refusedAs(outcome.refusal) : answeredAs(outcome.type))
     this.remember(step, outcome, position.shard)
     then(outcome, position.shard)
   }

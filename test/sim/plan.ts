@@ -2,7 +2,7 @@
  * The plan of a run: from a seed to the steps. Few users, few codes and small limits, so that everybody is in everybody's way; a
  * handful of faults at any time.
  */
-import { FAIL_POINTS } from '../../engine/shard/fail-points.ts'
+import { FAIL_POINTS, type FailPoint } from '../../engine/shard/fail-points.ts'
 import { Router } from '../../engine/routing.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import type { ClientStep, FaultStep, Mode, Scenario, Step } from './steps.ts'
@@ -10,6 +10,17 @@ import { BEGIN_MS, deploymentOf } from './world.ts'
 
 /** Those that a lane meets; the others belong to threads that a simulated process does not have. */
 const LANE_POINTS = FAIL_POINTS.filter((point) => /^(lane|sweep|stack)\.|^job\.codes-made$/.test(point))
+
+/** Each has its chance at the first meeting. */
+const SELDOM_MET: ReadonlySet<FailPoint> = new Set<FailPoint>(['stack.aborted'])
+
+/** A snapshot is none, a fail point may not be met, and a disk that is asked nothing has no fault. */
+const CERTAIN_FAULTS: ReadonlySet<FaultStep['do']> = new Set<FaultStep['do']>([
+  'crash',
+  'clockJump',
+  'slowFlushes',
+  'nearlyFull',
+])
 
 /** Without what every step has. */
 type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never
@@ -276,10 +287,13 @@ class Planner {
     const from = SETUP_MS - 800
     const to = this.atMs
     const when = (): number => from + random.below(Math.max(1, to - from))
-    for (let i = 1 + random.below(6); i > 0; i--) {
+    for (let i = random.below(6); i >= 0; i--) {
       const at = this.steps[random.below(this.steps.length)]?.atMs ?? 0
+      let harm = this.nextHarm()
+      // The last one makes sure that something goes wrong.
+      while (i === 0 && !CERTAIN_FAULTS.has(harm.do)) harm = this.nextHarm()
       // Where somebody is doing something, not in the middle of a night.
-      this.harm(at > from ? at : when(), this.nextHarm())
+      this.harm(at > from ? at : when(), harm)
     }
   }
 
@@ -300,7 +314,8 @@ class Planner {
     }
     if (kind < 46) {
       const when = random.pick(['now', 'flushed'] as const)
-      return { do: 'failPoint', point: random.pick(LANE_POINTS), when, times: 1 + random.below(6) }
+      const point = random.pick(LANE_POINTS)
+      return { do: 'failPoint', point, when, times: SELDOM_MET.has(point) ? 1 : 1 + random.below(6) }
     }
     if (kind < 56)
       return { do: 'clockJump', process, byMs: random.pick([-1, 1]) * random.pick([900, 30_000, 3 * HOUR_MS]) }

@@ -27,8 +27,9 @@ export class WordsWriter implements DumpWriter {
 
   raw(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length; at += 4) {
-      const [a = 0, b = 0, c = 0, d = 0] = bytes.subarray(at, at + 4)
-      this.word(a | (b << 8) | (c << 16) | (d << 24))
+      let word = 0
+      for (let i = 0; i < 4 && at + i < bytes.length; i++) word |= (bytes[at + i] as number) << (8 * i)
+      this.word(word)
     }
   }
 
