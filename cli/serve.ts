@@ -41,6 +41,9 @@ const LOCK_RETRY_MS = 100
 /** A stop that takes longer has failed; whoever sent SIGTERM was promised an end within 10 s. */
 const STOP_MS_MAX = 9_500
 
+/** How long an end waits for threads that are within a call; longer than any turn of theirs on a machine that is not overrun. */
+const END_WAIT_MS_MAX = 400
+
 /** How often a long replay is reported in the log. */
 const REPLAY_REPORT_MS = 2_000
 
@@ -149,8 +152,11 @@ class Server {
     })
   }
 
-  /** Ends the process, now. */
+  /** Ends the process, as soon as no thread is within a call of its database. */
   end(code: ExitCode): never {
+    const untilMs = performance.now() + END_WAIT_MS_MAX
+    this.readModel.freeze(untilMs)
+    this.watcher.freeze(untilMs)
     this.lock.release()
     process.exit(code)
   }
@@ -245,6 +251,9 @@ class Server {
     }
     this.logger.fatal({ storage }, message)
     if (!this.isServing) endNow()
+    // While calls are still answered, so that nothing has to be waited for at the end.
+    void this.readModel.stop()
+    void this.watcher.stop()
     setTimeout(endNow, FAILURE_ANSWERS_MS)
   }
 }

@@ -1,6 +1,7 @@
 /**
  * The shards' clock: the wall clock at start, advanced by the monotonic clock, led towards the wall clock by at most 1 %
- * of the time that passes. So it never goes backwards and never jumps, whatever is done to the wall clock.
+ * of the time that passes. So it never goes backwards and never jumps, whatever is done to the wall clock; only a message
+ * from a shard whose clock is ahead takes it along, since what follows from a message never lies before it.
  */
 
 export interface TimeSource {
@@ -24,6 +25,11 @@ export class SteadyClock {
     this.source = source
     this.monotonicMs = source.monotonicMs()
     this.atMs = Math.max(source.wallMs(), notBeforeMs)
+  }
+
+  /** Somebody's clock says `atMs`, ms since 1970. Where that is later, this one goes on from there. */
+  hear(atMs: number): void {
+    if (atMs > this.atMs) this.atMs = atMs
   }
 
   /** Whole milliseconds since 1970. */

@@ -8,6 +8,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import { BACKGROUND_NEW_SPACE_MIB } from './idle-priority.ts'
+import { type GateData, gateMemory, ThreadGate } from './thread-gate.ts'
 import type { FromThread, ToThread } from './thread-messages.ts'
 import { workerEntry } from './worker-entry.ts'
 
@@ -16,10 +17,7 @@ const RESTART_MS_MIN = 500
 const RESTART_MS_MAX = 30_000
 /** A thread that lived so long has died of something new: pauses begin anew. */
 const SETTLED_MS = 60_000
-/**
- * How long a stop waits for the thread to close what it has open; what is open is whole too. But a thread that is ended within a
- * call of its database takes the process with it, by SIGABRT, so this is as long as the ten seconds of a stop allow.
- */
+/** How long a stop waits for the thread to close what it has open; what is open is whole too. */
 export const STOP_MS_MAX = 8_000
 
 export interface ThreadLimits {
@@ -63,6 +61,7 @@ export class ThreadHost<Question, Answer, Tell, Told> {
   private readonly waiting = new Map<number, Waiting<Answer>>()
   private untold: Tell[] = []
   private worker: Worker | null = null
+  private gate: ThreadGate | null = null
   private restart: NodeJS.Timeout | null = null
   private restartMs = RESTART_MS_MIN
   private nextId = 1
@@ -77,8 +76,10 @@ export class ThreadHost<Question, Answer, Tell, Told> {
     if (this.hasStopped) return
     const startedMs = performance.now()
     const { name, entry, workerData, limits } = this.options
+    const gate: GateData = { gate: gateMemory() }
+    this.gate = new ThreadGate(gate.gate)
     const worker = new Worker(workerEntry(entry), {
-      workerData,
+      workerData: { ...workerData, ...gate },
       name,
       resourceLimits: {
         maxOldGenerationSizeMb: limits.heapMib,
@@ -93,6 +94,7 @@ export class ThreadHost<Question, Answer, Tell, Told> {
     })
     worker.on('exit', (code) => {
       this.worker = null
+      this.gate = null
       this.options.onEnded?.()
       this.refuseAll()
       this.whenStopped?.()
@@ -115,6 +117,14 @@ export class ThreadHost<Question, Answer, Tell, Told> {
       this.post({ type: 'stop' })
     })
     clearTimeout(timer)
+  }
+
+  /**
+   * Right before the process ends: the thread begins nothing more, and what it has begun is waited for until that moment of
+   * `performance.now()`, this thread standing still.
+   */
+  freeze(untilMs: number): void {
+    this.gate?.close(Math.max(0, untilMs - performance.now()))
   }
 
   /** Throws the error of `unavailable` when it cannot answer now. */

@@ -53,6 +53,11 @@ export class WatcherHost implements EventFeed {
     await this.thread.stop()
   }
 
+  /** Right before the process ends, see ThreadHost. */
+  freeze(untilMs: number): void {
+    this.thread.freeze(untilMs)
+  }
+
   async page(query: FeedQuery): Promise<FeedPage> {
     return await this.thread.ask(query)
   }

@@ -8,6 +8,7 @@ import { CATCH_UP_SHARE, POLL_EVERY_MS } from './limits.ts'
 import type { FromWatcher, ToWatcher, WatcherSettings } from './messages.ts'
 import { Watcher } from './watcher.ts'
 import { becomeIdle } from '../engine/idle-priority.ts'
+import { type GateData, ThreadGate } from '../engine/thread-gate.ts'
 import type { FeedQuery } from '../gateway/events/event-feed.ts'
 import { assert } from '../protocol/assert.ts'
 
@@ -20,15 +21,16 @@ function tell(message: FromWatcher): void {
 
 becomeIdle()
 
-const { dataDir } = workerData as WatcherSettings
-const watcher = new Watcher(dataDir, (found) => tell({ type: 'told', message: found }))
-let timer: NodeJS.Timeout
+const { dataDir, gate: gateData } = workerData as WatcherSettings & GateData
+const gate = new ThreadGate(gateData)
+const watcher = gate.inside(() => new Watcher(dataDir, (found) => tell({ type: 'told', message: found })))
+let timer = setTimeout(() => gate.inside(turn), 0)
 
 function turn(): void {
   const beganMs = performance.now()
   const isAtEnd = watcher.step()
   const restMs = isAtEnd ? POLL_EVERY_MS : (performance.now() - beganMs) * (1 / CATCH_UP_SHARE - 1)
-  timer = setTimeout(turn, Math.ceil(restMs))
+  timer = setTimeout(() => gate.inside(turn), Math.ceil(restMs))
 }
 
 function answer(id: number, query: FeedQuery): void {
@@ -39,7 +41,7 @@ function answer(id: number, query: FeedQuery): void {
   }
 }
 
-port.on('message', (message: ToWatcher) => {
+function hear(message: ToWatcher): void {
   switch (message.type) {
     case 'ask':
       answer(message.id, message.question)
@@ -53,7 +55,8 @@ port.on('message', (message: ToWatcher) => {
       clearTimeout(timer)
       watcher.close()
       tell({ type: 'stopped' })
-      port.close()
+      port?.close()
   }
-})
-timer = setTimeout(turn, 0)
+}
+
+port.on('message', (message: ToWatcher) => gate.inside(() => hear(message)))

@@ -81,6 +81,12 @@ export class ReadModelHost implements ReadModel, SearchPort {
     await this.projector.stop(untilMs)
   }
 
+  /** Right before the process ends, see ThreadHost. */
+  freeze(untilMs: number): void {
+    this.searcher.freeze(untilMs)
+    this.projector.freeze(untilMs)
+  }
+
   async coupons(filter: CouponFilter, range: PageRange): Promise<Listed<string>> {
     return (await this.projector.ask({ list: 'coupons', filter, range })) as Listed<string>
   }

@@ -13,6 +13,7 @@ import type { FromProjector, ProjectorSettings, ToProjector } from './messages.t
 import { Projector } from './projector.ts'
 import type { Question } from './queries.ts'
 import { becomeIdle } from '../engine/idle-priority.ts'
+import { type GateData, ThreadGate } from '../engine/thread-gate.ts'
 import { assert } from '../protocol/assert.ts'
 
 const port = parentPort
@@ -51,7 +52,7 @@ class Turns {
       if (afterMs > 0) return
       clearTimeout(this.timer)
     }
-    this.timer = setTimeout(() => this.turn(), afterMs)
+    this.timer = setTimeout(() => gate.inside(() => this.turn()), afterMs)
   }
 
   stop(): void {
@@ -100,9 +101,11 @@ class Turns {
 }
 
 becomeIdle()
-const turns = new Turns((workerData as ProjectorSettings).dataDir)
+const { dataDir, gate: gateData } = workerData as ProjectorSettings & GateData
+const gate = new ThreadGate(gateData)
+const turns = gate.inside(() => new Turns(dataDir))
 port.on('message', (message: ToProjector) => {
-  if (message.type === 'stop') turns.stop()
+  if (message.type === 'stop') gate.inside(() => turns.stop())
   else if (message.type === 'ask') turns.ask(message.id, message.askedAtMs, message.question)
 })
 turns.again(0)

@@ -17,6 +17,7 @@ import { SearchAnswers } from './search/answers.ts'
 import { Evaluation } from './search/evaluate.ts'
 import { FeedBroken, SearchFeed } from './search/feed.ts'
 import { SearchIndex } from './search/index.ts'
+import { type GateData, ThreadGate } from '../engine/thread-gate.ts'
 import { assert } from '../protocol/assert.ts'
 import type { SearchQuestion } from '../gateway/lists/search-port.ts'
 
@@ -76,7 +77,7 @@ class Turns {
   /** A slice after so long, if none is planned. */
   again(afterMs: number): void {
     if (this.hasStopped) return
-    this.timer ??= setTimeout(() => this.turn(), afterMs)
+    this.timer ??= setTimeout(() => gate.inside(() => this.turn()), afterMs)
   }
 
   stop(): void {
@@ -146,10 +147,13 @@ class Turns {
 
 // On Linux priorities belong to threads; elsewhere to the whole process, which is not what is wanted.
 if (process.platform === 'linux') setPriority(0, SEARCH_NICE)
-const turns = new Turns((workerData as SearchSettings).dataDir)
-port.on('message', (message: ToSearch) => {
+const { dataDir, gate: gateData } = workerData as SearchSettings & GateData
+const gate = new ThreadGate(gateData)
+const turns = gate.inside(() => new Turns(dataDir))
+function hear(message: ToSearch): void {
   if (message.type === 'stop') turns.stop()
   else if (message.type === 'tell') turns.hear(message.message)
   else turns.answer(message.id, message.askedAtMs, message.question)
-})
+}
+port.on('message', (message: ToSearch) => gate.inside(() => hear(message)))
 turns.again(0)

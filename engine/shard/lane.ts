@@ -264,7 +264,12 @@ export class Lane implements Post {
   private give(message: Message): void {
     const actor = this.actors.get(message.to)
     assert(actor !== undefined, `shard ${message.to} does not live here`)
-    actor.receive(message, Math.max(this.timeOf(actor), message.atMs))
+    // The time of a shard that was taken along must run on: what waits for it to pass would wait for the wall clock.
+    if (message.atMs > this.nowMs) {
+      this.options.clock.hear(message.atMs)
+      this.nowMs = message.atMs
+    }
+    actor.receive(message, this.timeOf(actor))
     this.noteAppended(actor)
   }
 

@@ -2,11 +2,19 @@
 import { openLmdbStore } from '../../persistence/segment-writer.ts'
 import { HeldJournal } from '../engine/support/held-journal.ts'
 import { ownedByAnother, reopen, replay, systemError, temporaryDirectory } from '../persistence/support.ts'
+import type { WrittenEntry } from '../persistence/support.ts'
+import { Schedule } from '../sim/schedule.ts'
+import { SimulatedDisk } from '../sim/simulated-disk.ts'
+import { type DiskTemper, SimulatedJournal } from '../sim/simulated-journal.ts'
+import { SeededRandom } from '../support/seeded-random.ts'
 import { type Fault, type JournalRig, type LateFlush, testJournal, writtenOf } from './journal-suite.ts'
 
 /** Longer than any disk takes: a slow one is no failure here. */
 const PATIENT_MS = 60_000
 const IMPATIENT_MS = 50
+/** Longer than a simulated flush takes, and than one is waited for. */
+const LONG_MS = 2_500
+const SHARDS = 16
 const CODES: Readonly<Record<Fault, string>> = { IO: 'EIO', FULL: 'ENOSPC' }
 
 /** The real one, with a hand between it and LMDB's flush. */
@@ -86,5 +94,56 @@ function heldRig(): JournalRig {
   }
 }
 
+/** The one of the simulator, in virtual time. */
+function simulatedRig(): JournalRig & { readonly late: LateFlush } {
+  const schedule = new Schedule()
+  const disk = new SimulatedDisk(SHARDS)
+  const temper: DiskTemper = { flushMs: 1, isNearlyFull: false, next: 'FINE' }
+  const journal = new SimulatedJournal(0, new Map(), {
+    schedule,
+    disk,
+    temper,
+    random: new SeededRandom(1),
+    run: (what) => what(),
+    onRecord: () => {},
+    count: () => {},
+  })
+  const pass = (ms: number): void => schedule.runTo(schedule.nowMs + ms)
+  return {
+    journal: {
+      append: (entries, settled) => {
+        journal.append(entries, settled)
+        // Lets a refusal be told, and no flush end.
+        setImmediate(pass, 0)
+      },
+      freeBytes: () => journal.freeBytes(),
+      entryOf: (shard, seq) => disk.entryOf(shard, seq),
+    },
+    endFlush: () => setImmediate(pass, LONG_MS),
+    failNext: (fault) => {
+      temper.next = fault === 'FULL' ? 'PUT_FULL' : 'FLUSH_EIO'
+    },
+    found: () => {
+      const entries: WrittenEntry[] = []
+      const shards = new Set(Array.from({ length: SHARDS }, (_, shard) => shard))
+      disk.recover(
+        () => true,
+        shards,
+        new Map(),
+        (entry) => entries.push(writtenOf(entry.shard, entry)),
+      )
+      return Promise.resolve(entries)
+    },
+    late: {
+      holdNext: () => {
+        temper.flushMs = 2 * LONG_MS
+        setImmediate(pass, LONG_MS)
+      },
+      end: () => pass(2 * LONG_MS),
+    },
+  }
+}
+
 testJournal({ name: 'LMDB', make: lmdbRig, makeLate: impatientLmdbRig, closes: true })
 testJournal({ name: 'the journal of tests', make: heldRig, closes: false })
+testJournal({ name: 'the journal of the simulator', make: simulatedRig, makeLate: simulatedRig, closes: false })

@@ -50,3 +50,15 @@ test('a wall clock that goes back while no time passes does not take the clock w
 test('begins no earlier than the last time that was logged', () => {
   expect(new SteadyClock(source(), START_MS + 700).nowMs()).toBe(START_MS + 700)
 })
+
+test('goes on from a later time that it hears of, slowly back to the wall clock, and heeds no earlier one', () => {
+  const time = source()
+  const clock = new SteadyClock(time)
+  clock.hear(START_MS + HOUR_MS)
+  clock.hear(START_MS + 5)
+  expect(clock.nowMs()).toBe(START_MS + HOUR_MS)
+  time.clocks.wall += 10_000
+  time.clocks.monotonic += 10_000
+  expect(clock.nowMs()).toBe(START_MS + HOUR_MS + 9_900)
+  expect(clock.gapMs).toBe(-HOUR_MS)
+})

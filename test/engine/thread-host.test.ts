@@ -8,14 +8,18 @@ class Unavailable extends Error {}
 const TELLS_KEPT = 4
 /** Longer than any test. */
 const ANSWER_MS = 60_000
+const STOP_MS = 500
 
 let host: ThreadHost<string, string, string, string>
 let told: string[]
 let dropped: number[]
 let died: { readonly error: unknown; readonly restartMs: number }[]
 let onTold: () => void
+/** Pieces of work that it has ended. */
+let worked: Int32Array
 
 beforeEach(() => {
+  worked = new Int32Array(new SharedArrayBuffer(4))
   told = []
   dropped = []
   died = []
@@ -24,14 +28,15 @@ beforeEach(() => {
 })
 
 afterEach(async () => {
-  await host.stop()
+  // A frozen one never says that it has stopped.
+  await host.stop(performance.now() + STOP_MS)
 })
 
 function hostOf(answerMs: number): ThreadHost<string, string, string, string> {
   return new ThreadHost({
     name: 'echo',
     entry: '../test/engine/children/echo-thread',
-    workerData: {},
+    workerData: { worked: worked.buffer },
     limits: { heapMib: 32, questions: 2, answerMs, tellsKept: TELLS_KEPT },
     unavailable: (reason) => new Unavailable(reason),
     onTold: (message) => {
@@ -103,4 +108,27 @@ it('is not started again once it was stopped', async () => {
   host.start()
   expect(await fault('hello')).toEqual(new Unavailable('the echo does not run'))
   expect(died).toEqual([])
+})
+
+it('frozen, ends the work in hand and begins no other', async () => {
+  host.start()
+  const first = fault('work')
+  const second = fault('work')
+  await untilTold(1)
+  host.freeze(performance.now() + ANSWER_MS)
+  expect(Atomics.load(worked, 0)).toBe(1)
+  await host.stop(performance.now())
+  expect(await Promise.all([first, second])).toEqual(Array(2).fill(new Unavailable('the echo has ended')))
+  expect(told).toEqual(['works'])
+  expect(Atomics.load(worked, 0)).toBe(1)
+})
+
+it('that works longer is not waited for any more', async () => {
+  host.start()
+  const working = fault('work')
+  await untilTold(1)
+  host.freeze(performance.now())
+  expect(Atomics.load(worked, 0)).toBe(0)
+  await host.stop()
+  expect(await working).toEqual(new Unavailable('the echo has ended'))
 })

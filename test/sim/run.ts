@@ -30,11 +30,6 @@ export interface RunResult {
   readonly events: number
 }
 
-/** Shards never go back behind what they have heard of others, so that ends may lie so far ahead. */
-function jumpedAheadMs(steps: readonly Step[]): number {
-  return steps.reduce((sum, step) => sum + (step.do === 'clockJump' ? Math.max(0, step.byMs) : 0), 0)
-}
-
 function isFault(step: Step): step is FaultStep {
   return FAULT_KINDS.has(step.do)
 }
@@ -52,7 +47,7 @@ export function run(scenario: Scenario, plants: Plants = {}): RunResult {
   world.pass(last === undefined ? 0 : last.atMs)
   world.calm()
   world.pass(SETTLE_MS)
-  world.pass(LAPSE_MS + jumpedAheadMs(scenario.steps))
+  world.pass(LAPSE_MS)
   callers.lookAtAll()
   world.pass(SETTLE_MS)
   const faults = [...world.faults]

@@ -1,9 +1,21 @@
 // A thread of a ThreadHost that does what the question says, and tells everything it is told.
 
-import { parentPort } from 'node:worker_threads'
+import { parentPort, workerData } from 'node:worker_threads'
+import { type GateData, ThreadGate } from '../../../engine/thread-gate.ts'
 import type { FromThread, ToThread } from '../../../engine/thread-messages.ts'
 
 const EXIT_CODE = 3
+const WORK_MS = 100
+
+const { gate: gateData, worked } = workerData as GateData & { readonly worked: SharedArrayBuffer }
+const gate = new ThreadGate(gateData)
+
+/** Says that it begins, and counts when it is through. */
+function work(): void {
+  say({ type: 'told', message: 'works' })
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WORK_MS)
+  Atomics.add(new Int32Array(worked), 0, 1)
+}
 
 function say(message: FromThread<string, string>): void {
   parentPort?.postMessage(message)
@@ -15,6 +27,7 @@ parentPort?.on('message', (message: ToThread<string, string>) => {
     say({ type: 'stopped' })
     parentPort?.close()
   } else if (message.question === 'die') process.exit(EXIT_CODE)
+  else if (message.question === 'work') gate.inside(work)
   else if (message.question === 'refuse') say({ type: 'refused', id: message.id, reason: 'not yet' })
   else if (message.question === 'fail') say({ type: 'failed', id: message.id, message: 'a defect' })
   else if (message.question !== 'be silent') say({ type: 'answer', id: message.id, answer: `${message.question}!` })
