@@ -4,7 +4,7 @@
 // entries of child processes. So paths are never relative to a module: everything starts at the package root, and
 // child processes always run what was built.
 
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -12,6 +12,16 @@ const PROJECT_ROOT = findRoot(dirname(fileURLToPath(import.meta.url)))
 
 /** The built product, as `npm start` runs it. */
 export const PRODUCT_ENTRY = join(PROJECT_ROOT, 'dist/cli/main.js')
+
+/** What `npm start` sets in the environment of the product, in front of its command. */
+export function startEnvironment(): Record<string, string> {
+  const { scripts } = JSON.parse(readFileSync(join(PROJECT_ROOT, 'package.json'), 'utf8')) as {
+    readonly scripts: Readonly<Record<string, string>>
+  }
+  const words = scripts['start']?.split(' ') ?? []
+  const settings = words.slice(0, words.indexOf('node')).map((word) => word.split('=', 2))
+  return Object.fromEntries(settings as [string, string][])
+}
 
 export const RESULTS_DIR = join(PROJECT_ROOT, 'bench/results')
 

@@ -11,6 +11,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { ServerLog } from './server-log.ts'
 import { endChild, ended, track } from '../children.ts'
+import { startEnvironment } from '../project.ts'
 import { READY_TIME_LIMIT_MS, STOP_TIME_LIMIT_MS } from '../sizes.ts'
 
 /** What `/readyz` says about the replay before it; null where it says nothing. */
@@ -66,6 +67,7 @@ export async function startProduct(entry: string, dataDir: string, options: Prod
     spawn(process.execPath, [...preload, entry, 'serve'], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
+        ...startEnvironment(),
         ...process.env,
         ...options.settings,
         TEAROFF_HOST: '127.0.0.1',

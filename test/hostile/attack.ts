@@ -24,6 +24,7 @@ import { faultsOfLog } from './judge.ts'
 import { RawInputs } from './raw-inputs.ts'
 import { Sender } from './sender.ts'
 import { WebSocketInputs } from './websocket-inputs.ts'
+import { startEnvironment } from '../../bench/project.ts'
 import { BYSTANDER_CODE, createKeys, createWorld, namesOf, type World } from './world.ts'
 
 const SENDERS = 8
@@ -67,7 +68,7 @@ interface Scene {
 async function setScene(): Promise<Scene> {
   const dataDir = temporaryDirectory('hostile')
   const keys = createKeys(dataDir)
-  const server = await startServer({ dataDir, settings: { AUTH: 'on' } })
+  const server = await startServer({ dataDir, settings: { AUTH: 'on' }, env: startEnvironment() })
   const http = new HttpClient(server.port, 1)
   const contract = new Contract((await http.get('/v1/openapi.json')).json as unknown as OpenApi)
   http.close()

@@ -137,9 +137,9 @@ export class SimulatedDisk implements StoredEntries {
     return { merged, torn: torn.size }
   }
 
-  /** Flips a bit of a record; returns what turns it back, or null where there is nothing to flip. */
-  flip(pick: (end: number) => number): (() => void) | null {
-    const records = [...this.lanes.values()].flatMap((segments) => segments.flatMap((segment) => segment.records))
+  /** Flips a bit of a record of these lanes; returns what turns it back, or null where there is nothing to flip. */
+  flip(lanes: readonly number[], pick: (end: number) => number): (() => void) | null {
+    const records = lanes.flatMap((lane) => this.segmentsOf(lane).flatMap((segment) => segment.records))
     if (records.length === 0) return null
     const { bytes } = records[pick(records.length)] as RecordOnDisk
     const at = pick(bytes.length)

@@ -455,11 +455,13 @@ export class World {
 
   /** The process is stopped, a bit of its log flips, its start refuses; somebody brings a backup, and it starts. */
   private flipBit(place: Place, pick: number): void {
-    // What a power cut has left is not settled before the next start: there a bit may be taken for a torn commit.
+    // What a power cut has left is not settled before the next start: there a bit may be taken for a torn commit. So it
+    // is a bit of a process that lives, and of no other's lanes.
     if (place.process === null) return
     this.kill(place, false)
     const choose = new SeededRandom(pick)
-    const turnBack = this.disk.flip((end) => choose.below(end))
+    const lanes = this.lanesOf(place).map(({ lane }) => lane)
+    const turnBack = this.disk.flip(lanes, (end) => choose.below(end))
     if (turnBack !== null) {
       this.count('bit flipped at rest')
       try {
