@@ -3,6 +3,7 @@
  * TEAROFF_ name or a bad value stops the start with a sentence that says which and what is allowed.
  */
 import { availableParallelism, totalmem } from 'node:os'
+import { CLUSTER_NAME } from '../engine/transport/nats/subjects.ts'
 
 /** A wrong setting: the message is the sentence to print. */
 class ConfigurationError extends Error {
@@ -26,6 +27,14 @@ export interface Configuration {
   readonly snapshotEvents: number
   readonly snapshotEveryMs: number
   readonly logLevel: string
+  /** null: one process, no bus. */
+  readonly nats: NatsSettings | null
+}
+
+export interface NatsSettings {
+  /** Servers, parted by commas. */
+  readonly url: string
+  readonly cluster: string
 }
 
 const SHARDS_MAX = 1_024
@@ -48,7 +57,8 @@ export const SETTINGS = {
   SHARDS: 'shards of a new deployment, a power of two up to 1,024 (16); fixed once it is made',
   DURABILITY:
     'flush (on disk before the reply) or relaxed (flush within 50 ms); replicated comes with several machines',
-  NATS_URL: 'not available yet',
+  NATS_URL: 'servers of NATS, nats://host:port or tls://host:port, several parted by commas (unset: one process)',
+  CLUSTER: 'name of the cluster in NATS, small letters, digits and hyphens (tearoff)',
   AUTH: 'on, or off (allowed on a loopback address only, and the default there)',
   RATE_LIMITS: 'on, or off (the default on a loopback address only)',
   UNIFORM_REFUSALS: 'on, or off (off): callers of role checkout are told the same of all codes that cannot be used',
@@ -83,7 +93,6 @@ export function settingsOfEnvironment(environment: Readonly<Record<string, strin
 
 export function configuration(settings: Settings): Configuration {
   const host = settings.HOST ?? '127.0.0.1'
-  refuseWhatIsMissing(settings)
   return {
     host,
     port: integer(settings, 'PORT', 8080, 0, 65_535),
@@ -99,16 +108,31 @@ export function configuration(settings: Settings): Configuration {
     snapshotEvents: integer(settings, 'SNAPSHOT_EVENTS', 1_000_000, 0, 1_000_000_000),
     snapshotEveryMs: integer(settings, 'SNAPSHOT_MINUTES', 60, 1, 7 * 24 * 60) * 60_000,
     logLevel: choice(settings, 'LOG_LEVEL', LOG_LEVELS, 'info'),
+    nats: nats(settings),
   }
 }
 
-/** Settings of the contract whose function does not exist yet are refused: an option that does nothing would be a lie. */
-function refuseWhatIsMissing(settings: Settings): void {
-  if (settings.NATS_URL !== undefined && settings.NATS_URL !== '') {
+function nats(settings: Settings): NatsSettings | null {
+  const cluster = settings.CLUSTER ?? 'tearoff'
+  if (!CLUSTER_NAME.test(cluster)) {
     throw new ConfigurationError(
-      'TEAROFF_NATS_URL: several machines are not available yet; leave it unset to run in one process',
+      `TEAROFF_CLUSTER=${cluster}: the name of a cluster is up to 31 small letters, digits and hyphens, a letter first`,
     )
   }
+  const url = settings.NATS_URL ?? ''
+  if (url === '') return null
+  for (const server of url.split(',')) {
+    if (/^(nats|tls):\/\/\S+$/.test(server.trim())) continue
+    throw new ConfigurationError(
+      `TEAROFF_NATS_URL: ${withoutPassword(server.trim())} is no address of NATS; it is nats://host:port or tls://host:port`,
+    )
+  }
+  return { url, cluster }
+}
+
+/** As it may be shown. */
+function withoutPassword(url: string): string {
+  return url.replace(/\/\/[^@/]*@/, '//…@')
 }
 
 function shardCount(settings: Settings): number {

@@ -3,6 +3,7 @@
  * The command line: what there is to type, and how every command ends.
  *
  *     tearoff serve                         the coupon engine with its gateway
+ *     tearoff gateway                       HTTP and WebSocket without shards, over NATS to their owner
  *     tearoff keys create | list | revoke   API keys
  *     tearoff demo                          a flash sale on this machine, and the proof of its outcome
  *     tearoff replay | verify | inspect     rebuild from the log and check; hold a server against it; look into it
@@ -18,6 +19,7 @@
 import { Command, CommanderError } from 'commander'
 import { addBackupCommands } from './backup/command.ts'
 import { addDemoCommand } from './demo/command.ts'
+import { GATEWAY_SETTINGS, runGateway } from './cluster/gateway.ts'
 import { EXIT, reportFailure } from './ending.ts'
 import { addExportCommand } from './export/command.ts'
 import { addGenerateCommand } from './generate/command.ts'
@@ -44,6 +46,10 @@ function program(): Command {
   addSettingFlags(tearoff.command('serve').description('run the engine and its HTTP and WebSocket gateway')).action(
     async (flags: Record<string, string>) => await serve(settingsOf(process.env, flags)),
   )
+  addSettingFlags(
+    tearoff.command('gateway').description('run a gateway without shards; NATS takes its calls to their owner'),
+    GATEWAY_SETTINGS,
+  ).action(async (flags: Record<string, string>) => await runGateway(settingsOf(process.env, flags)))
   addKeysCommand(tearoff)
   addDemoCommand(tearoff)
   addImportCommand(tearoff)

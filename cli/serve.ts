@@ -1,14 +1,14 @@
 /**
  * `tearoff serve`: the composition root. Everything is put together here and nowhere else, and taken apart in this order:
  *
- *     start   configuration → lock → deployment → workers (replay) → gateway listens → ready → read model
+ *     start   configuration → lock → deployment → workers (replay) → gateway listens → ready → NATS → read model
  *     stop    not ready → answers in flight → read model → journals flushed and closed → lock → exit 0
  *     fail    every call gets STORAGE_UNAVAILABLE for a moment → last line → exit 1
  *
  * The gateway listens while the log is replayed, so that /livez and /readyz can say how far it is. What must never happen
  * here: to go on after a failure of the engine, whose memory may be ahead of the disk.
  */
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -25,6 +25,7 @@ import { JournalError } from '../persistence/errors.ts'
 import { ImportHost } from '../imports/host.ts'
 import { WatcherHost } from '../lifecycle/watcher-host.ts'
 import { ReadModelHost } from '../readmodel/host.ts'
+import { ClusterOwner } from './cluster/owner.ts'
 import { type Configuration, configuration, type Settings } from './configuration.ts'
 import { tellDifference } from './counter-difference.ts'
 import { EXIT, type ExitCode, reportFailure } from './ending.ts'
@@ -88,6 +89,7 @@ class Server {
   private readonly readModel: ReadModelHost
   private readonly watcher: WatcherHost
   private imports: ImportHost | null = null
+  private cluster: ClusterOwner | null = null
   private isServing = false
   private isStopping = false
 
@@ -134,10 +136,26 @@ class Server {
       this.logger.warn('durability is relaxed: what was answered in the last 50 ms before a crash can be lost')
     }
     await this.untilReady(this.engine)
+    this.cluster = await this.joinCluster(this.engine, deployment)
     this.isServing = true
     this.readModel.start()
     this.watcher.start()
     await this.imports.start()
+  }
+
+  /** Null: there is no cluster. Throws where others cannot be reached, or own the shards. */
+  private async joinCluster({ transport }: Engine, deployment: Deployment): Promise<ClusterOwner | null> {
+    const { nats, durability, logLevel } = this.configuration
+    if (nats === null) return null
+    return await ClusterOwner.join({
+      nats,
+      name: randomUUID(),
+      deployment,
+      durability,
+      transport,
+      logger: this.logger,
+      onOwnedElsewhere: (error) => this.end(reportFailure(error, logLevel)),
+    })
   }
 
   private importsOf(engine: Engine, { secret }: Deployment): ImportHost {
@@ -234,7 +252,9 @@ class Server {
 
   private async stop(): Promise<void> {
     this.imports?.stop()
+    this.cluster?.leaveAll()
     await this.gateway?.close()
+    await this.cluster?.stop()
     const othersClosed = Promise.all([this.readModel.stop(), this.watcher.stop()])
     // A worker that still replays hears nothing and has written nothing that the next start could not write again.
     if (this.isServing) await this.engine?.stop()

@@ -21,6 +21,8 @@ export interface ServerOptions {
   readonly shell?: string
   /** Of node itself, such as `--import`. */
   readonly nodeOptions?: readonly string[]
+  /** What is started: the engine with its gateway, unless said otherwise. */
+  readonly command?: 'serve' | 'gateway'
   /** Of another build than the product's. */
   readonly entry?: string
   readonly env?: Readonly<Record<string, string>>
@@ -159,9 +161,10 @@ function spawnServer({
   shell,
   nodeOptions = [],
   entry,
+  command: what = 'serve',
   env = {},
 }: ServerOptions): ChildProcess {
-  const command = [...wrap, process.execPath, ...nodeOptions, entry ?? PRODUCT_ENTRY, 'serve']
+  const command = [...wrap, process.execPath, ...nodeOptions, entry ?? PRODUCT_ENTRY, what]
   const [program, ...args] = shell === undefined ? command : ['bash', '-c', `${shell}; exec "$@"`, 'bash', ...command]
   return spawn(program as string, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
