@@ -10,11 +10,13 @@ const WORK_MS = 100
 const { gate: gateData, worked } = workerData as GateData & { readonly worked: SharedArrayBuffer }
 const gate = new ThreadGate(gateData)
 
-/** Says that it begins, and counts when it is through. */
+/** Counts when it begins and when it is through, and says that it works. */
 function work(): void {
+  const counts = new Int32Array(worked)
+  Atomics.add(counts, 0, 1)
   say({ type: 'told', message: 'works' })
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WORK_MS)
-  Atomics.add(new Int32Array(worked), 0, 1)
+  Atomics.add(counts, 1, 1)
 }
 
 function say(message: FromThread<string, string>): void {
