@@ -3,6 +3,7 @@
  * TEAROFF_ name or a bad value stops the start with a sentence that says which and what is allowed.
  */
 import { availableParallelism, totalmem } from 'node:os'
+import type { Durability } from '../protocol/durability.ts'
 import { CLUSTER_NAME } from '../engine/transport/nats/subjects.ts'
 
 /** A wrong setting: the message is the sentence to print. */
@@ -17,7 +18,7 @@ export interface Configuration {
   readonly dataDir: string
   readonly workers: number
   readonly shards: number
-  readonly durability: 'flush' | 'relaxed'
+  readonly durability: Durability
   readonly auth: boolean
   readonly rateLimits: boolean
   readonly uniformRefusals: boolean
@@ -35,6 +36,8 @@ export interface NatsSettings {
   /** Servers, parted by commas. */
   readonly url: string
   readonly cluster: string
+  /** Servers that keep each stream. */
+  readonly replicas: number
 }
 
 const SHARDS_MAX = 1_024
@@ -55,9 +58,9 @@ export const SETTINGS = {
   DATA_DIR: 'folder of the log (./data)',
   WORKERS: 'threads that own shards (cores - 1, at least 1); may change at any start',
   SHARDS: 'shards of a new deployment, a power of two up to 1,024 (16); fixed once it is made',
-  DURABILITY:
-    'flush (on disk before the reply) or relaxed (flush within 50 ms); replicated comes with several machines',
+  DURABILITY: 'flush (on disk before the reply), replicated (and in NATS) or relaxed (flush within 50 ms)',
   NATS_URL: 'servers of NATS, nats://host:port or tls://host:port, several parted by commas (unset: one process)',
+  STREAM_REPLICAS: 'servers of NATS that keep each stream, 1, 3 or 5 (1); fixed when the streams are made',
   CLUSTER: 'name of the cluster in NATS, small letters, digits and hyphens (tearoff)',
   AUTH: 'on, or off (allowed on a loopback address only, and the default there)',
   RATE_LIMITS: 'on, or off (the default on a loopback address only)',
@@ -99,7 +102,7 @@ export function configuration(settings: Settings): Configuration {
     dataDir: settings.DATA_DIR ?? './data',
     workers: integer(settings, 'WORKERS', Math.max(1, availableParallelism() - 1), 1, WORKERS_MAX),
     shards: shardCount(settings),
-    durability: durability(settings),
+    durability: choice(settings, 'DURABILITY', ['flush', 'relaxed', 'replicated'], 'flush') as Durability,
     auth: auth(settings, host),
     rateLimits: choice(settings, 'RATE_LIMITS', ['on', 'off'], isLoopback(host) ? 'off' : 'on') === 'on',
     uniformRefusals: choice(settings, 'UNIFORM_REFUSALS', ['on', 'off'], 'off') === 'on',
@@ -119,15 +122,19 @@ function nats(settings: Settings): NatsSettings | null {
       `TEAROFF_CLUSTER=${cluster}: the name of a cluster is up to 31 small letters, digits and hyphens, a letter first`,
     )
   }
+  const replicas = choice(settings, 'STREAM_REPLICAS', ['1', '3', '5'], '1')
   const url = settings.NATS_URL ?? ''
-  if (url === '') return null
+  if (url === '') {
+    if (settings.DURABILITY !== 'replicated') return null
+    throw new ConfigurationError('TEAROFF_DURABILITY=replicated needs TEAROFF_NATS_URL, where the copies are to be')
+  }
   for (const server of url.split(',')) {
     if (/^(nats|tls):\/\/\S+$/.test(server.trim())) continue
     throw new ConfigurationError(
       `TEAROFF_NATS_URL: ${withoutPassword(server.trim())} is no address of NATS; it is nats://host:port or tls://host:port`,
     )
   }
-  return { url, cluster }
+  return { url, cluster, replicas: Number(replicas) }
 }
 
 /** As it may be shown. */
@@ -153,16 +160,6 @@ function orderWindowMs(settings: Settings): number {
     )
   }
   return windowMs
-}
-
-function durability(settings: Settings): 'flush' | 'relaxed' {
-  const level = choice(settings, 'DURABILITY', ['flush', 'relaxed', 'replicated'], 'flush')
-  if (level === 'replicated') {
-    throw new ConfigurationError(
-      'TEAROFF_DURABILITY=replicated needs several machines, which are not available yet; use flush or relaxed',
-    )
-  }
-  return level as 'flush' | 'relaxed'
 }
 
 function auth(settings: Settings, host: string): boolean {

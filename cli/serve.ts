@@ -1,7 +1,7 @@
 /**
  * `tearoff serve`: the composition root. Everything is put together here and nowhere else, and taken apart in this order:
  *
- *     start   configuration → lock → deployment → workers (replay) → gateway listens → ready → NATS → read model
+ *     start   configuration → lock → NATS → deployment → workers (replay, streams) → gateway listens → ready → read model
  *     stop    not ready → answers in flight → read model → journals flushed and closed → lock → exit 0
  *     fail    every call gets STORAGE_UNAVAILABLE for a moment → last line → exit 1
  *
@@ -54,7 +54,7 @@ export async function serve(settings: Settings): Promise<void> {
   const lock = await lockWhenFree(chosen.dataDir)
   const server = new Server(chosen, lock)
   try {
-    await server.start(deploymentFor(chosen, settings.SHARDS !== undefined))
+    await server.start(() => deploymentFor(chosen, settings.SHARDS !== undefined))
   } catch (error) {
     server.end(reportFailure(error, chosen.logLevel))
   }
@@ -113,10 +113,15 @@ class Server {
     process.on('unhandledRejection', (error) => this.end(reportFailure(error, chosen.logLevel)))
   }
 
-  async start(deployment: Deployment): Promise<void> {
-    const { dataDir, host, durability, workers } = this.configuration
+  async start(openDeployment: () => Deployment): Promise<void> {
+    const { dataDir, host, durability, workers, nats } = this.configuration
+    const cluster = await this.joinCluster()
+    this.cluster = cluster
+    const isReplicated = durability === 'replicated'
+    const deployment =
+      isReplicated && cluster !== null ? await cluster.deployment(dataDir, openDeployment) : openDeployment()
     this.engine = new Engine(
-      { ...this.configuration, shards: deployment.shards },
+      { ...this.configuration, shards: deployment.shards, replica: isReplicated ? nats : null },
       {
         onFailed: (failure) => this.failed(failure),
         onClockDiffered: (lane, gapMs) => this.logger.warn({ lane, gapMs }, 'the clock of this machine jumped'),
@@ -136,23 +141,20 @@ class Server {
       this.logger.warn('durability is relaxed: what was answered in the last 50 ms before a crash can be lost')
     }
     await this.untilReady(this.engine)
-    this.cluster = await this.joinCluster(this.engine, deployment)
+    await cluster?.serve({ deployment, durability, transport: this.engine.transport })
     this.isServing = true
     this.readModel.start()
     this.watcher.start()
     await this.imports.start()
   }
 
-  /** Null: there is no cluster. Throws where others cannot be reached, or own the shards. */
-  private async joinCluster({ transport }: Engine, deployment: Deployment): Promise<ClusterOwner | null> {
-    const { nats, durability, logLevel } = this.configuration
+  /** Null: there is no cluster. Throws where NATS cannot be reached, or another process owns the shards. */
+  private async joinCluster(): Promise<ClusterOwner | null> {
+    const { nats, logLevel } = this.configuration
     if (nats === null) return null
     return await ClusterOwner.join({
       nats,
       name: randomUUID(),
-      deployment,
-      durability,
-      transport,
       logger: this.logger,
       onOwnedElsewhere: (error) => this.end(reportFailure(error, logLevel)),
     })

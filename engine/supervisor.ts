@@ -5,6 +5,8 @@
  * journal fails takes the whole process down: its memory may be ahead of the disk, and a guess is worse than a restart.
  */
 import { Worker } from 'node:worker_threads'
+import type { Durability } from '../protocol/durability.ts'
+import type { ReplicaSettings } from './replica/open-replica.ts'
 import type { FromWorker, WorkerSettings } from './shard/messages.ts'
 import type { CounterDifference } from './shard/reconcile-compare.ts'
 import { ReconcileKeeper, type ReconcileStatus } from './shard/reconcile-keeper.ts'
@@ -28,7 +30,9 @@ export interface EngineSettings {
   readonly dataDir: string
   readonly shards: number
   readonly workers: number
-  readonly durability: 'flush' | 'relaxed'
+  readonly durability: Durability
+  /** With durability `replicated`: where the streams of the shards are. */
+  readonly replica: ReplicaSettings | null
   readonly orderWindowMs: number
   /** Memory for order records over all shards. */
   readonly orderBytesMax: number
@@ -179,6 +183,7 @@ export class Engine {
       lane,
       shards,
       durability: settings.durability,
+      replica: settings.replica,
       orderWindowMs: settings.orderWindowMs,
       orderEntriesMax: Math.floor(settings.orderBytesMax / ORDER_ENTRY_BYTES / workers),
       ...memory,

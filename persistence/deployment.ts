@@ -58,7 +58,7 @@ export function openOrCreateDeployment(
   if (secret.length !== SECRET_BYTES) throw new RangeError(`a secret has ${SECRET_BYTES} bytes`)
   const deployment: Deployment = { formatVersion: 1, shards, hashVersion: 1, secret, createdAtMs: now() }
   makeDirectoryDurably(dataDir)
-  writeFileDurably(path, serialize(deployment), 0o600)
+  writeFileDurably(path, deploymentText(deployment), 0o600)
   makeDirectoryDurably(join(dataDir, LANES_DIRECTORY))
   return deployment
 }
@@ -74,12 +74,25 @@ export function readDeployment(dataDir: string): Deployment {
         cause,
       },
     )
-  let fields: Record<string, unknown>
   try {
-    fields = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>
+    return parseDeployment(readFileSync(path, 'utf8'), path, broken)
   } catch (cause) {
-    throw broken(cause)
+    throw cause instanceof JournalError ? cause : broken(cause)
   }
+}
+
+/** A deployment that another machine has made, for a data directory that has none. Same errors. */
+export function adoptDeployment(dataDir: string, text: string, from: string): Deployment {
+  const broken = (): JournalError => new JournalError('JOURNAL_DAMAGED', `${from} is damaged`)
+  const deployment = parseDeployment(text, from, broken)
+  makeDirectoryDurably(dataDir)
+  writeFileDurably(join(dataDir, DEPLOYMENT_FILE), text, 0o600)
+  makeDirectoryDurably(join(dataDir, LANES_DIRECTORY))
+  return deployment
+}
+
+function parseDeployment(text: string, path: string, broken: () => JournalError): Deployment {
+  const fields = JSON.parse(text) as Record<string, unknown>
   const { formatVersion, shards, hashVersion, secret, createdAtMs, checkSum } = fields
   if (
     (typeof formatVersion === 'number' && formatVersion > FORMAT_VERSION) ||
@@ -119,7 +132,8 @@ function checkedAgainst(deployment: Deployment, shards: number, path: string): D
   )
 }
 
-function serialize(deployment: Deployment): string {
+/** As it lies in the file. */
+export function deploymentText(deployment: Deployment): string {
   const fields = {
     formatVersion: deployment.formatVersion,
     shards: deployment.shards,

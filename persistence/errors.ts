@@ -27,6 +27,8 @@ const JOURNAL_ERROR_CODES = [
   'STORAGE_FAILED',
   /** The journal was closed, or failed before; nothing was written. */
   'JOURNAL_CLOSED',
+  /** Another process owns the shard: the cluster's log has gone on without this one. */
+  'FENCED',
 ] as const
 
 export type JournalErrorCode = (typeof JOURNAL_ERROR_CODES)[number]

@@ -70,6 +70,8 @@ export interface JournalOptions {
   readonly recovered: RecoveredLog
   readonly segmentBytesMax?: number
   readonly commitTimeoutMs?: number
+  /** Gets the bytes of each record before `append` returns; valid during the call only. */
+  readonly onEncoded?: (record: Uint8Array) => void
   /** For tests: what stands between the journal and LMDB. */
   readonly openStore?: StoreOpener
 }
@@ -104,6 +106,7 @@ class SegmentedJournal implements Journal {
   readonly #segmentBytesMax: number
   readonly #commitTimeoutMs: number
   readonly #openStore: StoreOpener
+  readonly #onEncoded: ((record: Uint8Array) => void) | undefined
   readonly #encoder = new RecordEncoder()
   readonly #chains = new Map<number, ChainEnd>()
   readonly #index: EntryIndex
@@ -138,6 +141,7 @@ class SegmentedJournal implements Journal {
     this.#segmentBytesMax = options.segmentBytesMax ?? SEGMENT_BYTES_MAX
     this.#commitTimeoutMs = options.commitTimeoutMs ?? COMMIT_TIMEOUT_MS
     this.#openStore = options.openStore ?? openLmdbStore
+    this.#onEncoded = options.onEncoded
     this.#index = recovered.index
     this.#lookup = new EntryLookup(dataDir, this.#index)
     this.#nextSegment = nextSegment(dataDir, lane)
@@ -231,6 +235,7 @@ class SegmentedJournal implements Journal {
       this.#index.add(shard, firstSeq, lane, number, record, this.#chain(shard).offset)
     }
     segment.store.put(record, bytes)
+    this.#onEncoded?.(bytes)
     segment.records = record
     segment.bytes += bytes.length
     this.#bytes += bytes.length

@@ -190,6 +190,18 @@ export class RecordEncoder {
   }
 }
 
+/** The entries of a record as `encode` has made it: of each, the bytes from its hash to its end. Nothing is checked or copied. */
+export function* entriesOfRecord(
+  record: Uint8Array,
+): Generator<{ readonly shard: number; readonly bytes: Uint8Array }> {
+  const view = new DataView(record.buffer, record.byteOffset, record.length)
+  for (let at = RECORD_HEAD_BYTES; at < record.length; ) {
+    const end = at + ENTRY_HEAD_BYTES + view.getUint32(at, true)
+    yield { shard: view.getUint16(at + AT_SHARD, true), bytes: record.subarray(at + AT_HASH, end) }
+    at = end
+  }
+}
+
 /**
  * Checks that `bytes[start … start + length)` is the whole, undamaged record of that position and returns the number of
  * its entries. Throws `JOURNAL_DAMAGED`, or `JOURNAL_NEWER_FORMAT` when an intact record has a later version.

@@ -17,6 +17,7 @@ import { Subjects } from '../../engine/transport/nats/subjects.ts'
 import { SETTLED } from '../../engine/transport/port.ts'
 import { KeyAuthenticator } from '../../gateway/access/keys.ts'
 import type { EngineHealth } from '../../gateway/operator/health.ts'
+import type { Durability } from '../../protocol/durability.ts'
 import { createLogger } from '../../gateway/operator/log.ts'
 import { type Gateway, startGateway } from '../../gateway/server.ts'
 import {
@@ -159,7 +160,7 @@ class GatewayProcess {
 }
 
 /** A gateway without shards has nothing to replay, to snapshot or to reconcile. */
-function healthOf(bus: NatsBus, durability: 'flush' | 'relaxed'): EngineHealth {
+function healthOf(bus: NatsBus, durability: Durability): EngineHealth {
   return {
     ready: () => bus.isConnected,
     progress: () => ({ events: 0, eventsTotal: 0, elapsedMs: 0 }),

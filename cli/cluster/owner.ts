@@ -1,19 +1,22 @@
 /**
  * An owner's part in a cluster: its shards are served over NATS too, beside its own gateway.
  *
- *     connected ──▶ listens for "who owns?" ──▶ asks ──▶ nobody else ──▶ serves
- *         ▲                                        └── somebody else ──▶ this process must end
- *         └── lost ──▶ serves nobody ──▶ connected again ──▶ asks once more, another may have begun meanwhile
+ *     asks who owns ──▶ nobody ──▶ replays, joins the streams ──▶ says that it owns ──▶ asks again ──▶ nobody ──▶ serves
+ *                  └── somebody ──▶ this process must end                                     ▲   └── somebody ──▶ must end
+ *                                                      lost ──▶ serves nobody ──▶ connected ──┘
  */
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import { JetStreams } from '../../engine/replica/jetstream.ts'
 import { NatsBus } from '../../engine/transport/nats/connection.ts'
 import { askWhoOwns, introduce, type Meeting } from '../../engine/transport/nats/introduction.ts'
 import { BusResponder } from '../../engine/transport/nats/responder.ts'
 import { Subjects } from '../../engine/transport/nats/subjects.ts'
 import type { ShardTransport } from '../../engine/transport/port.ts'
 import type { Deployment } from '../../persistence/deployment.ts'
+import type { Durability } from '../../protocol/durability.ts'
 import type { NatsSettings } from '../configuration.ts'
+import { sharedDeployment } from './shared-deployment.ts'
 
 /** How long a stop waits for answers in flight, and how often it looks. */
 const DRAIN_MS_MAX = 2_000
@@ -29,32 +32,39 @@ export interface OwnerOptions {
   readonly nats: NatsSettings
   /** Of this process among those of the cluster. */
   readonly name: string
-  readonly deployment: Deployment
-  readonly durability: 'flush' | 'relaxed'
-  /** Reaches the shards in this process. */
-  readonly transport: ShardTransport
   readonly logger: Logger
   /** Another owner was found after a lost connection: the process must end. */
   readonly onOwnedElsewhere: (error: OwnedElsewhere) => void
+}
+
+export interface OwnedShards {
+  readonly deployment: Deployment
+  readonly durability: Durability
+  /** Reaches the shards in this process. */
+  readonly transport: ShardTransport
+}
+
+interface Owned {
+  readonly shards: number
+  readonly durability: Durability
+  readonly transport: ShardTransport
+  readonly responder: BusResponder
 }
 
 export class ClusterOwner {
   private readonly options: OwnerOptions
   private readonly bus: NatsBus
   private readonly meeting: Meeting
-  private readonly responder: BusResponder
+  private owned: Owned | null = null
   private isStopping = false
 
-  private constructor(options: OwnerOptions, bus: NatsBus, subjects: Subjects) {
+  private constructor(options: OwnerOptions, bus: NatsBus) {
     this.options = options
     this.bus = bus
-    this.meeting = { bus, subjects, name: options.name }
-    const onBadMessage = (error: Error): void =>
-      options.logger.warn({ err: error }, 'a message of the cluster was not read')
-    this.responder = new BusResponder({ bus, subjects, transport: options.transport, onBadMessage })
+    this.meeting = { bus, subjects: new Subjects(options.nats.cluster), name: options.name }
   }
 
-  /** Settles when the shards are served. Throws NatsUnavailable, OwnedElsewhere. */
+  /** Before anything is owned: settles when nobody else does. Throws NatsUnavailable, OwnedElsewhere. */
   static async join(options: OwnerOptions): Promise<ClusterOwner> {
     const { nats, name, logger } = options
     let owner: ClusterOwner | null = null
@@ -70,11 +80,9 @@ export class ClusterOwner {
         owner?.serveAgain()
       },
     })
-    owner = new ClusterOwner(options, bus, new Subjects(nats.cluster))
+    owner = new ClusterOwner(options, bus)
     try {
-      introduce(owner.meeting, options)
-      await bus.flush()
-      await owner.serve()
+      await owner.makeSure()
       return owner
     } catch (error) {
       await bus.close()
@@ -82,9 +90,30 @@ export class ClusterOwner {
     }
   }
 
-  /** Takes no more calls from others; those that are here are still answered, until `close`. */
+  /** The deployment of the cluster; with durability `replicated` only. See shared-deployment.ts. */
+  async deployment(dataDir: string, openOwn: () => Deployment): Promise<Deployment> {
+    const { cluster, replicas } = this.options.nats
+    const { connection } = this.bus
+    const streams = await JetStreams.open({ connection, name: this.options.name, cluster, replicas })
+    return await sharedDeployment(await streams.ofDeployment(), dataDir, openOwn)
+  }
+
+  /** Says that it owns the shards, and settles when they are served. Throws OwnedElsewhere. */
+  async serve({ deployment, durability, transport }: OwnedShards): Promise<void> {
+    const { bus, meeting, options } = this
+    const { logger } = options
+    const onBadMessage = (error: Error): void => logger.warn({ err: error }, 'a message of the cluster was not read')
+    const responder = new BusResponder({ bus, subjects: meeting.subjects, transport, onBadMessage })
+    this.owned = { shards: deployment.shards, durability, transport, responder }
+    introduce(meeting, { deployment, durability })
+    await bus.flush()
+    await this.takeCalls()
+  }
+
+  /** Takes no more calls from others; those that are here are still answered, until `stop`. */
   leaveAll(): void {
-    for (let shard = 0; shard < this.options.transport.shards; shard++) this.responder.leave(shard)
+    if (this.owned === null) return
+    for (let shard = 0; shard < this.owned.shards; shard++) this.owned.responder.leave(shard)
   }
 
   /** Answers what was taken, and goes. */
@@ -92,29 +121,34 @@ export class ClusterOwner {
     this.isStopping = true
     this.leaveAll()
     const untilMs = performance.now() + DRAIN_MS_MAX
-    while (this.options.transport.inFlight > 0 && performance.now() < untilMs) await wait(DRAIN_LOOK_MS)
+    while ((this.owned?.transport.inFlight ?? 0) > 0 && performance.now() < untilMs) await wait(DRAIN_LOOK_MS)
     // The answers of the last turn are gathered until its end.
     await wait(0)
     if (this.bus.isConnected) await this.bus.flush()
     await this.bus.close()
   }
 
-  private async serve(): Promise<void> {
-    const { nats, transport, logger } = this.options
+  private async makeSure(): Promise<void> {
     const other = await askWhoOwns(this.meeting)
-    if (other !== null) {
-      throw new OwnedElsewhere(
-        `the shards of cluster ${nats.cluster} are owned by another process (${other.name}) already: end it first, or choose another TEAROFF_CLUSTER`,
-      )
-    }
+    if (other === null) return
+    throw new OwnedElsewhere(
+      `the shards of cluster ${this.options.nats.cluster} are owned by another process (${other.name}) already: end it first, or choose another TEAROFF_CLUSTER`,
+    )
+  }
+
+  private async takeCalls(): Promise<void> {
+    const { owned, options } = this
+    if (owned === null) return
+    // Where every commit goes through the streams of the shards, the claim there has settled who owns them.
+    if (owned.durability !== 'replicated') await this.makeSure()
     if (this.isStopping) return
-    for (let shard = 0; shard < transport.shards; shard++) this.responder.serve(shard)
+    for (let shard = 0; shard < owned.shards; shard++) owned.responder.serve(shard)
     await this.bus.flush()
-    logger.info({ cluster: nats.cluster, shards: transport.shards }, 'shards are served over NATS')
+    options.logger.info({ cluster: options.nats.cluster, shards: owned.shards }, 'shards are served over NATS')
   }
 
   private serveAgain(): void {
-    this.serve().catch((error: unknown) => {
+    this.takeCalls().catch((error: unknown) => {
       if (error instanceof OwnedElsewhere) this.options.onOwnedElsewhere(error)
       // The connection is lost again: it is tried once more when it is back.
       else this.options.logger.warn({ err: error }, 'the shards are not served over NATS yet')

@@ -1,13 +1,17 @@
 /**
  * What crosses between the main thread and a worker besides frames: rare, so plain messages.
  */
+import type { Durability } from '../../protocol/durability.ts'
+import type { ReplicaSettings } from '../replica/open-replica.ts'
 import type { CountersAnswer, CountersQuestion } from './reconcile-questions.ts'
 
 export interface WorkerSettings {
   readonly dataDir: string
   readonly lane: number
   readonly shards: readonly number[]
-  readonly durability: 'flush' | 'relaxed'
+  readonly durability: Durability
+  /** With durability `replicated`: where the streams of the shards are. */
+  readonly replica: ReplicaSettings | null
   readonly orderWindowMs: number
   /** Entries of order memory this lane may hold before it forgets earlier than the window says. */
   readonly orderEntriesMax: number

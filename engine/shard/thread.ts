@@ -7,10 +7,11 @@ import { constants, setPriority } from 'node:os'
 import { setTimeout as wait } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { readDeployment } from '../../persistence/deployment.ts'
-import { type Journal, openJournal } from '../../persistence/journal.ts'
+import { type Journal, type JournalOptions, openJournal } from '../../persistence/journal.ts'
 import { assert } from '../../protocol/assert.ts'
 import { SteadyClock, type TimeSource } from '../clock.ts'
 import type { ShardState } from '../domain/state.ts'
+import { type JoinedShard, openReplica } from '../replica/open-replica.ts'
 import { RingConsumer, RingProducer } from '../transport/byte-ring.ts'
 import { ShardActor } from './actor.ts'
 import { Lane } from './lane.ts'
@@ -36,7 +37,7 @@ async function run(settings: WorkerSettings): Promise<void> {
     onProgress: ({ events, bytes, bytesTotal }) => tell({ type: 'progress', events, bytes, bytesTotal }),
     warn: (sentence) => tell({ type: 'warned', sentence }),
   })
-  const journal = openJournal({ dataDir, deployment, lane: laneNumber, recovered: log })
+  const journal = await openLog({ dataDir, deployment, lane: laneNumber, recovered: log }, settings, states)
   const lastLoggedMs = Math.max(0, ...[...states.values()].map((state) => state.timeMs))
   await waitForClock(lastLoggedMs)
   const requests = new RingConsumer(settings.requests)
@@ -55,6 +56,23 @@ async function run(settings: WorkerSettings): Promise<void> {
   listen(lane, requests, journal, [...states.values()])
   const elapsedMs = performance.now() - startedMs
   tell({ type: 'ready', events: log.events, snapshotEvents, snapshotAtMs, elapsedMs })
+}
+
+/** The journal of the lane; with durability `replicated` behind the streams of its shards, which the states are brought up to. */
+async function openLog(
+  options: JournalOptions,
+  { replica }: WorkerSettings,
+  states: ReadonlyMap<number, ShardState>,
+): Promise<Journal> {
+  if (replica === null) return openJournal(options)
+  const onJoined = ({ shard, adopted, confirmed }: JoinedShard): void => {
+    if (adopted + confirmed === 0) return
+    tell({
+      type: 'warned',
+      sentence: `shard ${shard}: ${adopted} events came from its stream and ${confirmed} went there before the start`,
+    })
+  }
+  return await openReplica(options, replica, states, onJoined)
 }
 
 function listen(lane: Lane, requests: RingConsumer, journal: Journal, states: readonly ShardState[]): void {

@@ -1,6 +1,8 @@
 /**
  * What the gateway has to know of the engine behind it, supplied by whoever starts both.
  */
+import type { Durability } from '../../protocol/durability.ts'
+
 export interface ReplayProgress {
   readonly events: number
   /** null: not known yet. */
@@ -32,7 +34,7 @@ export interface EngineHealth {
   /** Replay is done and shards take commands. */
   ready(): boolean
   progress(): ReplayProgress
-  readonly durability: 'flush' | 'relaxed'
+  readonly durability: Durability
   snapshots(): SnapshotFigures
   reconciliation(): ReconcileFigures
   /** Why the process is about to stop, as a sentence; null: it is not. */

@@ -71,7 +71,7 @@ describe('what is typed', () => {
     expect(sentenceOf(tearoff(['serve', '--port', 'http'], { TEAROFF_PORT: '0' }))).toBe(
       'tearoff: TEAROFF_PORT=http is not a whole number from 0 to 65535',
     )
-    expect(sentenceOf(tearoff(['serve', '--durability', 'replicated']))).toContain('needs several machines')
+    expect(sentenceOf(tearoff(['serve', '--durability', 'replicated']))).toContain('needs TEAROFF_NATS_URL')
     expect(sentenceOf(tearoff(['serve', '--host', '0.0.0.0', '--auth', 'off']))).toContain('loopback address only')
   })
 

@@ -26,6 +26,10 @@ export class NatsServer {
     return server
   }
 
+  get pid(): number {
+    return this.child?.pid as number
+  }
+
   get url(): string {
     return `nats://127.0.0.1:${this.port}`
   }

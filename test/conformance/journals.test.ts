@@ -1,4 +1,6 @@
 /** Every journal there is, held to what all of them promise. */
+import { ReplicatedJournal } from '../../engine/replica/replicated-journal.ts'
+import { StreamWriter } from '../../engine/replica/stream-writer.ts'
 import { openLmdbStore } from '../../persistence/segment-writer.ts'
 import { HeldJournal } from '../engine/support/held-journal.ts'
 import { ownedByAnother, reopen, replay, systemError, temporaryDirectory } from '../persistence/support.ts'
@@ -7,6 +9,7 @@ import { Schedule } from '../sim/schedule.ts'
 import { SimulatedDisk } from '../sim/simulated-disk.ts'
 import { type DiskTemper, SimulatedJournal } from '../sim/simulated-journal.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
+import { MemoryStream } from './memory-stream.ts'
 import { type Fault, type JournalRig, type LateFlush, testJournal, writtenOf } from './journal-suite.ts'
 
 /** Longer than any disk takes: a slow one is no failure here. */
@@ -80,6 +83,45 @@ function impatientLmdbRig(): JournalRig & { readonly late: LateFlush } {
   }
 }
 
+/** The real one, with every entry in a stream of its shard before it counts. */
+function replicatedRig(): JournalRig {
+  const dataDir = temporaryDirectory()
+  let fault: Fault | null = null
+  const journal = new ReplicatedJournal((onEncoded) =>
+    reopen(dataDir, 0, {
+      commitTimeoutMs: PATIENT_MS,
+      onEncoded,
+      openStore: (path, mapBytes) => {
+        const inner = openLmdbStore(path, mapBytes)
+        return {
+          put: (record, bytes) => inner.put(record, bytes),
+          flush: (done) => {
+            const failure = fault === null ? null : systemError(CODES[fault])
+            inner.flush((error) => done(failure ?? error))
+          },
+          close: () => inner.close(),
+        }
+      },
+    }),
+  )
+  for (let shard = 0; shard < SHARDS; shard++) {
+    journal.writers.set(shard, new StreamWriter(new MemoryStream(shard), 0, PATIENT_MS))
+  }
+  return {
+    journal,
+    endFlush: () => {},
+    failNext: (next) => {
+      fault = next
+    },
+    found: async () => {
+      await journal.close()
+      if (fault !== null) ownedByAnother(dataDir)
+      return replay(dataDir).entries
+    },
+    close: () => journal.close(),
+  }
+}
+
 /** The one of the tests of lanes. */
 function heldRig(): JournalRig {
   const journal = new HeldJournal()
@@ -145,5 +187,6 @@ function simulatedRig(): JournalRig & { readonly late: LateFlush } {
 }
 
 testJournal({ name: 'LMDB', make: lmdbRig, makeLate: impatientLmdbRig, closes: true })
+testJournal({ name: 'LMDB and a stream a shard', make: replicatedRig, closes: true })
 testJournal({ name: 'the journal of tests', make: heldRig, closes: false })
 testJournal({ name: 'the journal of the simulator', make: simulatedRig, makeLate: simulatedRig, closes: false })

@@ -120,13 +120,15 @@ export class SimulatedJournal implements GroupLog {
     this.pending = null
     if (pending === null || !pending.isPut || fate === 'LOST') return
     const { disk, onRecord } = this.ports
-    if (fate === 'KEPT') {
-      onRecord(pending.bytes)
-      disk.put(segment, pending.bytes, pending.drafts)
+    const { bytes } = pending
+    const cut = fate === 'TORN' ? 1 + this.ports.random.below(bytes.length - 1) : bytes.length
+    // Where nothing but zeros is cut off, all of it is there.
+    if (bytes.subarray(cut).every((byte) => byte === 0)) {
+      onRecord(bytes)
+      disk.put(segment, bytes, pending.drafts)
       return
     }
-    const { bytes } = pending
-    bytes.fill(0, 1 + this.ports.random.below(bytes.length - 1))
+    bytes.fill(0, cut)
     disk.putTorn(segment, bytes)
   }
 

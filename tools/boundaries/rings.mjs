@@ -22,6 +22,7 @@ const AREAS = [
   { name: 'engine/domain', ring: 'pure', prefixes: ['engine/domain/'] },
   { name: 'engine/shard', ring: 'shell', prefixes: ['engine/shard/'] },
   { name: 'engine/transport', ring: 'shell', prefixes: ['engine/transport/'] },
+  { name: 'engine/replica', ring: 'shell', prefixes: ['engine/replica/'] },
   { name: 'engine/routing', ring: 'shell', prefixes: ['engine/routing'] },
   { name: 'engine/supervisor', ring: 'shell', prefixes: ['engine/supervisor', 'engine/worker-entry'] },
   { name: 'engine/clock', ring: 'shell', prefixes: ['engine/clock'] },

@@ -24,7 +24,8 @@ export interface NatsOptions {
 
 export class NatsBus implements Bus {
   isConnected = true
-  private readonly connection: NatsConnection
+  /** For what is more than a bus: streams. */
+  readonly connection: NatsConnection
 
   private constructor(connection: NatsConnection, options: NatsOptions) {
     this.connection = connection

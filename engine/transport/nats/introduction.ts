@@ -8,6 +8,7 @@
  * An owner listens before it asks, so of two that start at the same moment at least one hears of the other.
  */
 import type { Deployment } from '../../../persistence/deployment.ts'
+import type { Durability } from '../../../protocol/durability.ts'
 import type { Bus, BusSubscription } from './bus.ts'
 import type { Subjects } from './subjects.ts'
 
@@ -20,7 +21,7 @@ export interface Introduction {
   /** Of its process, made at its start. */
   readonly name: string
   readonly deployment: Deployment
-  readonly durability: 'flush' | 'relaxed'
+  readonly durability: Durability
 }
 
 export interface Meeting {
@@ -66,7 +67,7 @@ export async function askWhoOwns({ bus, subjects, name }: Meeting): Promise<Intr
 function introductionOf(payload: Uint8Array): Introduction {
   const said = JSON.parse(Buffer.from(payload).toString('utf8')) as Omit<Deployment, 'secret'> & {
     readonly name: string
-    readonly durability: 'flush' | 'relaxed'
+    readonly durability: Durability
     readonly secret: string
   }
   const { name, durability, formatVersion, hashVersion, shards, createdAtMs } = said
