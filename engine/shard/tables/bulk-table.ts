@@ -13,6 +13,7 @@ import type { BulkCodes } from '../../domain/tables.ts'
 import { LETTER_OF, VALUE_OF } from './code-letters.ts'
 import type { DumpReader, DumpWriter } from './dump.ts'
 import { f64Lazy, i32Lazy, type LazyColumn } from './lazy-column.ts'
+import { u32Page, u8Page } from './page-memory.ts'
 
 const PAGE_BITS = 12
 const PAGE_ROWS = 1 << PAGE_BITS
@@ -61,7 +62,7 @@ export class BulkTable implements BulkCodes {
   add(code: Uint8Array, start: number, end: number): number {
     const row = this.rows
     assert(row < ORDINALS_END - BULK_ORDINALS, 'a shard is out of ordinals for codes')
-    if ((row & PAGE_MASK) === 0) this.words.push(new Uint32Array(PAGE_ROWS * 2))
+    if ((row & PAGE_MASK) === 0) this.words.push(u32Page(PAGE_ROWS * 2))
     if (!this.pack(code, start, end)) this.store(code, start, end)
     const page = this.words[row >>> PAGE_BITS] as Uint32Array
     page[(row & PAGE_MASK) * 2] = this.word0
@@ -109,13 +110,13 @@ export class BulkTable implements BulkCodes {
   loadFrom(reader: DumpReader): void {
     this.rows = reader.word()
     for (let from = 0; from < this.rows; from += PAGE_ROWS) {
-      const words = new Uint32Array(PAGE_ROWS * 2)
-      reader.rawInto(new Uint8Array(words.buffer, 0, Math.min(PAGE_ROWS, this.rows - from) * 8))
+      const words = u32Page(PAGE_ROWS * 2)
+      reader.rawInto(new Uint8Array(words.buffer, words.byteOffset, Math.min(PAGE_ROWS, this.rows - from) * 8))
       this.words.push(words)
     }
     this.arenaUsed = reader.number()
     for (let page = 0; page * ARENA_PAGE_BYTES < this.arenaUsed; page++) {
-      const bytes = new Uint8Array(ARENA_PAGE_BYTES)
+      const bytes = u8Page(ARENA_PAGE_BYTES)
       reader.rawInto(bytes.subarray(0, this.usedOf(page)))
       this.arena.push(bytes)
     }
@@ -151,7 +152,7 @@ export class BulkTable implements BulkCodes {
     const length = end - start
     const room = ARENA_PAGE_BYTES - (this.arenaUsed % ARENA_PAGE_BYTES)
     if (room < length + 1) this.arenaUsed += room
-    if (this.arenaUsed >= this.arena.length * ARENA_PAGE_BYTES) this.arena.push(new Uint8Array(ARENA_PAGE_BYTES))
+    if (this.arenaUsed >= this.arena.length * ARENA_PAGE_BYTES) this.arena.push(u8Page(ARENA_PAGE_BYTES))
     const number = Math.floor(this.arenaUsed / ARENA_PAGE_BYTES)
     const page = this.arena[number] as Uint8Array
     const at = this.arenaUsed % ARENA_PAGE_BYTES

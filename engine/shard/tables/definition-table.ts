@@ -10,6 +10,7 @@ import assert from 'node:assert/strict'
 import { ByteReader, ByteWriter } from '../../../protocol/bytes.ts'
 import { type CouponDefinition, readDefinition, writeDefinition } from '../../../protocol/coupon.ts'
 import type { Definitions } from '../../domain/tables.ts'
+import { f64Page, u8Page } from './page-memory.ts'
 
 const PAGE_BITS = 16
 const PAGE_BYTES = 1 << PAGE_BITS
@@ -70,7 +71,7 @@ export class DefinitionTable implements Definitions {
     ;(this.views[last] as DataView).setUint32(this.used, bytes.length, true)
     ;(this.pages[last] as Uint8Array).set(bytes, this.used + LENGTH_BYTES)
     const number = ordinal >>> REF_PAGE_BITS
-    while (this.refs.length <= number) this.refs.push(new Float64Array(REFS_A_PAGE))
+    while (this.refs.length <= number) this.refs.push(f64Page(REFS_A_PAGE))
     ;(this.refs[number] as Float64Array)[ordinal & (REFS_A_PAGE - 1)] = (last + 1) * PAGE_BYTES + this.used
     this.used += need
     const place = ordinal & (KEPT - 1)
@@ -79,9 +80,9 @@ export class DefinitionTable implements Definitions {
 
   /** One that is larger than a page gets a page of its own. */
   private addPage(need: number): void {
-    const page = new Uint8Array(Math.max(PAGE_BYTES, need))
+    const page = u8Page(Math.max(PAGE_BYTES, need))
     this.pages.push(page)
-    this.views.push(new DataView(page.buffer))
+    this.views.push(new DataView(page.buffer, page.byteOffset, page.byteLength))
     this.used = 0
   }
 

@@ -6,6 +6,7 @@
 // page is written to, and the size of its element from then on.
 
 import type { DumpReader, DumpWriter } from './dump.ts'
+import { f64Page, i32Page, u32Page, u8Page } from './page-memory.ts'
 
 const PAGE_BITS = 12
 const PAGE_ROWS = 1 << PAGE_BITS
@@ -17,15 +18,17 @@ export class LazyColumn {
   private readonly pages: (Page | undefined)[] = []
   private readonly newPage: (rows: number) => Page
   private readonly usual: number
+  private readonly elementBytes: number
   private pagesMade = 0
 
   constructor(newPage: (rows: number) => Page, usual: number) {
     this.newPage = newPage
     this.usual = usual
+    this.elementBytes = newPage(0).BYTES_PER_ELEMENT
   }
 
   get bytes(): number {
-    return this.pagesMade * PAGE_ROWS * this.newPage(0).BYTES_PER_ELEMENT
+    return this.pagesMade * PAGE_ROWS * this.elementBytes
   }
 
   get(row: number): number {
@@ -72,17 +75,17 @@ export class LazyColumn {
 }
 
 export function u8Lazy(usual = 0): LazyColumn {
-  return new LazyColumn((rows) => new Uint8Array(rows), usual)
+  return new LazyColumn(u8Page, usual)
 }
 
 export function u32Lazy(usual = 0): LazyColumn {
-  return new LazyColumn((rows) => new Uint32Array(rows), usual)
+  return new LazyColumn(u32Page, usual)
 }
 
 export function i32Lazy(usual = 0): LazyColumn {
-  return new LazyColumn((rows) => new Int32Array(rows), usual)
+  return new LazyColumn(i32Page, usual)
 }
 
 export function f64Lazy(usual = 0): LazyColumn {
-  return new LazyColumn((rows) => new Float64Array(rows), usual)
+  return new LazyColumn(f64Page, usual)
 }

@@ -9,6 +9,7 @@
 import assert from 'node:assert/strict'
 import type { Chaskey } from '../../domain/key-hash.ts'
 import type { DumpReader, DumpWriter } from './dump.ts'
+import { u8Page } from './page-memory.ts'
 import { PagedTable } from './paged-table.ts'
 
 const ORDINAL = 2
@@ -75,7 +76,7 @@ export class LongCodes {
     this.arenaUsed = reader.number()
     const pages = Math.ceil(this.arenaUsed / ARENA_PAGE_BYTES)
     for (let page = 0; page < pages; page++) {
-      const bytes = new Uint8Array(ARENA_PAGE_BYTES)
+      const bytes = u8Page(ARENA_PAGE_BYTES)
       reader.rawInto(bytes.subarray(0, this.usedOf(page)))
       this.arena.push(bytes)
     }
@@ -143,7 +144,7 @@ export class LongCodes {
     assert(length >= 1 && length <= LONG_CODE_BYTES_MAX, 'a code has 1 to 64 characters')
     const room = ARENA_PAGE_BYTES - (this.arenaUsed % ARENA_PAGE_BYTES)
     if (room < length + 1) this.arenaUsed += room
-    if (this.arenaUsed >= this.arena.length * ARENA_PAGE_BYTES) this.arena.push(new Uint8Array(ARENA_PAGE_BYTES))
+    if (this.arenaUsed >= this.arena.length * ARENA_PAGE_BYTES) this.arena.push(u8Page(ARENA_PAGE_BYTES))
     const ref = this.arenaUsed / (1 << REF_SHIFT)
     assert(ref < REFS_MAX, 'the arena of long codes is out of references')
     const page = this.arenaPage(this.arenaUsed)

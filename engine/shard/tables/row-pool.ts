@@ -8,6 +8,7 @@
 
 import assert from 'node:assert/strict'
 import type { DumpReader, DumpWriter } from './dump.ts'
+import { f64Page, i32Page, u32Page } from './page-memory.ts'
 
 const PAGE_BITS = 12
 const PAGE_ROWS = 1 << PAGE_BITS
@@ -30,7 +31,7 @@ export class U32Column {
 
   /** Called by the pool only. */
   addPage(): number {
-    return this.pages.push(new Uint32Array(PAGE_ROWS))
+    return this.pages.push(u32Page(PAGE_ROWS))
   }
 
   /** Called by the pool only: the bytes of the first `rows` rows, a page at a time. */
@@ -53,7 +54,7 @@ export class I32Column {
 
   /** Called by the pool only. */
   addPage(): number {
-    return this.pages.push(new Int32Array(PAGE_ROWS))
+    return this.pages.push(i32Page(PAGE_ROWS))
   }
 
   /** Called by the pool only: the bytes of the first `rows` rows, a page at a time. */
@@ -76,7 +77,7 @@ export class F64Column {
 
   /** Called by the pool only. */
   addPage(): number {
-    return this.pages.push(new Float64Array(PAGE_ROWS))
+    return this.pages.push(f64Page(PAGE_ROWS))
   }
 
   /** Called by the pool only: the bytes of the first `rows` rows, a page at a time. */
