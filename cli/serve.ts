@@ -273,6 +273,8 @@ class Server {
     }
     this.logger.fatal({ storage }, message)
     if (!this.isServing) endNow()
+    // Another owner may be answering already: nobody is to hear of this one's refusals in its place.
+    this.cluster?.leaveForGood()
     // While calls are still answered, so that nothing has to be waited for at the end.
     void this.readModel.stop()
     void this.watcher.stop()

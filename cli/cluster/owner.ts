@@ -57,6 +57,8 @@ export class ClusterOwner {
   private readonly meeting: Meeting
   private owned: Owned | null = null
   private isStopping = false
+  /** How often it has left its shards: who has asked before that has to ask again. */
+  private departures = 0
 
   private constructor(options: OwnerOptions, bus: NatsBus) {
     this.options = options
@@ -110,8 +112,15 @@ export class ClusterOwner {
     await this.takeCalls()
   }
 
+  /** The process ends: no call is taken any more, whatever becomes of the connection. */
+  leaveForGood(): void {
+    this.isStopping = true
+    this.leaveAll()
+  }
+
   /** Takes no more calls from others; those that are here are still answered, until `stop`. */
   leaveAll(): void {
+    this.departures++
     if (this.owned === null) return
     for (let shard = 0; shard < this.owned.shards; shard++) this.owned.responder.leave(shard)
   }
@@ -137,11 +146,11 @@ export class ClusterOwner {
   }
 
   private async takeCalls(): Promise<void> {
-    const { owned, options } = this
+    const { owned, options, departures } = this
     if (owned === null) return
     // Where every commit goes through the streams of the shards, the claim there has settled who owns them.
     if (owned.durability !== 'replicated') await this.makeSure()
-    if (this.isStopping) return
+    if (this.isStopping || this.departures !== departures || !this.bus.isConnected) return
     for (let shard = 0; shard < owned.shards; shard++) owned.responder.serve(shard)
     await this.bus.flush()
     options.logger.info({ cluster: options.nats.cluster, shards: owned.shards }, 'shards are served over NATS')

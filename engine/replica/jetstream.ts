@@ -12,6 +12,7 @@ import {
   DiscardPolicy,
 } from '@nats-io/jetstream'
 import { headers, type NatsConnection } from '@nats-io/transport-node'
+import { orEnd } from '../transport/nats/connection.ts'
 import type { Appended, ShardStream, StreamMessage } from './stream.ts'
 
 /** What JetStream says of a wrong `Nats-Expected-Last-Sequence`. */
@@ -31,6 +32,13 @@ export interface JetStreamOptions {
   readonly replicas: number
 }
 
+/** An append that nobody has answered yet. */
+interface Waiting {
+  /** That the message is to get. */
+  readonly number: number
+  readonly told: (appended: Appended) => void
+}
+
 interface Acknowledgement {
   readonly seq?: number
   readonly error?: { readonly err_code: number; readonly description: string }
@@ -39,7 +47,7 @@ interface Acknowledgement {
 export class JetStreams {
   private readonly options: JetStreamOptions
   private readonly manager: JetStreamManager
-  private readonly waiting = new Map<string, (appended: Appended) => void>()
+  private readonly waiting = new Map<string, Waiting>()
   private readonly inbox: string
   private appends = 0
 
@@ -49,7 +57,9 @@ export class JetStreams {
     this.inbox = `tearoff.${options.cluster}.acks.${options.name}`
     options.connection.subscribe(`${this.inbox}.*`, {
       callback: (error, message) => {
-        if (error === null) this.hear(message.subject, message.data, message.headers?.code ?? 0)
+        if (error === null) {
+          orEnd(() => this.hear(message.subject, message.data, message.headers?.code ?? 0))
+        }
       },
     })
   }
@@ -98,10 +108,11 @@ export class JetStreams {
   private append(subject: string, after: number, bytes: Uint8Array, settled: (appended: Appended) => void): void {
     const token = String(++this.appends)
     const timer = setTimeout(() => this.settle(token, 'UNKNOWN'), ANSWER_MS)
-    this.waiting.set(token, (appended) => {
+    const told = (appended: Appended): void => {
       clearTimeout(timer)
       settled(appended)
-    })
+    }
+    this.waiting.set(token, { number: after + 1, told })
     const head = headers()
     head.set('Nats-Expected-Last-Sequence', String(after))
     this.options.connection.publish(subject, bytes, { headers: head, reply: `${this.inbox}.${token}` })
@@ -115,14 +126,20 @@ export class JetStreams {
       return
     }
     const { seq, error } = JSON.parse(Buffer.from(data).toString('utf8')) as Acknowledgement
-    if (error === undefined && seq !== undefined) this.settle(token, 'STORED')
+    // A server that does not know the header stores it wherever the stream ends.
+    if (error === undefined && seq !== undefined)
+      this.settle(token, seq === this.expected(token) ? 'STORED' : 'REFUSED')
     else this.settle(token, error?.err_code === WRONG_LAST_SEQUENCE ? 'REFUSED' : 'UNKNOWN')
   }
 
+  private expected(token: string): number | undefined {
+    return this.waiting.get(token)?.number
+  }
+
   private settle(token: string, appended: Appended): void {
-    const settled = this.waiting.get(token)
+    const waiting = this.waiting.get(token)
     this.waiting.delete(token)
-    settled?.(appended)
+    waiting?.told(appended)
   }
 
   private async read(name: string, seq: number): Promise<StreamMessage | null> {

@@ -2,10 +2,10 @@
  * Appends to the stream of one shard for its owner, and finds out what became of an append that nobody answered.
  *
  *     append at n ──▶ stored ─────────────────────────────▶ next at n + 1
- *                 ├─▶ refused ────────────────────────────▶ somebody else owns the shard: this writer is done for
- *                 └─▶ unknown ──▶ the stream ends at n ───▶ once more at n: one of the two can be stored, not both
- *                                 ends behind, with ours ─▶ stored
- *                                 ends behind, with another's ──▶ refused
+ *                 └─▶ refused, or unknown: the stream is looked at
+ *                       it ends at n ─────────────────────▶ once more at n: one of the two can be stored, not both
+ *                       ends behind, with ours ───────────▶ stored
+ *                       ends behind, with another's ──────▶ somebody else owns the shard: this writer is done for
  */
 import { JournalError } from '../../persistence/errors.ts'
 import { assert } from '../../protocol/assert.ts'
@@ -41,7 +41,7 @@ export class StreamWriter {
     assert(!this.isBusy, `shard ${this.shard}: an append to its stream is under way`)
     this.isBusy = true
     const untilMs = performance.now() + this.patienceMs
-    const goOn = (index: number, isAgain = false): void => {
+    const goOn = (index: number): void => {
       const message = messages[index]
       if (message === undefined) {
         this.isBusy = false
@@ -54,15 +54,11 @@ export class StreamWriter {
           goOn(index + 1)
           return
         }
-        // One that was made again may be refused because of the first, which came late.
-        if (appended === 'REFUSED' && !isAgain) {
-          settled(this.fenced())
-          return
-        }
+        // Refused may be because of our own: the first of two that came late, or one of this machine's last life.
         this.decide(message, untilMs).then(
           (isStored) => {
             if (isStored) this.last++
-            goOn(isStored ? index + 1 : index, !isStored)
+            goOn(isStored ? index + 1 : index)
           },
           (error: JournalError) => settled(error),
         )
@@ -85,7 +81,8 @@ export class StreamWriter {
         const end = await stream.lastSeq()
         if (end === last) return false
         const there = await stream.read(last + 1)
-        if (there !== null && Buffer.compare(there.bytes, message) === 0) return true
+        if (there === null) throw new Error('the stream ends behind a message that is not there yet')
+        if (Buffer.compare(there.bytes, message) === 0) return true
         throw this.fenced()
       } catch (error) {
         if (error instanceof JournalError) throw error

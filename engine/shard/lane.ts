@@ -48,6 +48,8 @@ export interface LaneOptions {
   readonly clock: SteadyClock
   readonly requests: RingConsumer
   readonly replies: RingProducer
+  /** Entries of one record are kept apart, so that one may be lost without the others. */
+  readonly splitsRecords?: boolean
   readonly relaxed: boolean
   readonly orderWindowMs: number
   readonly orderEntriesMax: number
@@ -275,12 +277,13 @@ export class Lane implements Post {
 
   /**
    * Messages between shards of this lane are handled at once: both sides' events are in one record, so either both are on
-   * disk or none is. What goes to another lane leaves like an answer does, behind its flush.
+   * disk or none is. What goes to another lane leaves like an answer does, behind its flush; and so does everything where
+   * the entries of a record go to streams of their own, which may keep one and lose the other.
    */
   private deliverPosts(): void {
     for (let posted = this.posts.shift(); posted !== undefined; posted = this.posts.shift()) {
       const { from, message } = posted
-      if (this.actors.has(message.to)) {
+      if (this.actors.has(message.to) && this.options.splitsRecords !== true) {
         this.give(message)
         continue
       }

@@ -48,6 +48,7 @@ async function run(settings: WorkerSettings): Promise<void> {
     requests,
     replies: new RingProducer(settings.replies),
     relaxed: settings.durability === 'relaxed',
+    splitsRecords: settings.replica !== null,
     orderWindowMs: settings.orderWindowMs,
     orderEntriesMax: settings.orderEntriesMax,
     onFailed: (error) => fail(error, true),

@@ -67,6 +67,8 @@ export function wordsOf(state: ShardState): Int32Array {
 export interface ProcessPorts {
   readonly deployment: Deployment
   readonly disk: SimulatedDisk
+  /** As where every shard has a stream of its own: shards of one lane, too, speak behind their flushes. */
+  readonly splitsRecords: boolean
   readonly wallMs: () => number
   readonly random: (bytes: number) => Uint8Array
   readonly journal: (lane: number) => Omit<JournalPorts, 'run'>
@@ -186,6 +188,7 @@ export class SimulatedProcess {
       requests: new RingConsumer(requests),
       replies: new RingProducer(replies),
       relaxed: false,
+      splitsRecords: ports.splitsRecords,
       orderWindowMs: ORDER_WINDOW_MS,
       orderEntriesMax: ORDER_ENTRIES_MAX,
       onFailed: (error) => ports.onFailed(this, error),

@@ -417,6 +417,7 @@ export class World {
       deployment,
       disk,
       count,
+      splitsRecords: this.scenario.mode === 'network' && this.scenario.seed % 2 === 0,
       wallMs: () => this.wallMs(place),
       random: (bytes) => Uint8Array.from({ length: bytes }, () => random.below(256)),
       journal: (lane) => ({

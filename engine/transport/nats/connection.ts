@@ -56,7 +56,8 @@ export class NatsBus implements Bus {
       callback: (error, message) => {
         if (error !== null) return
         const isUndelivered = message.data.length === 0 && message.headers?.code === NO_RESPONDERS
-        heard({ subject: message.subject, payload: message.data, replyTo: message.reply ?? '', isUndelivered })
+        const replyTo = message.reply ?? ''
+        orEnd(() => heard({ subject: message.subject, payload: message.data, replyTo, isUndelivered }))
       },
     })
     return { end: () => subscription.unsubscribe() }
@@ -100,5 +101,16 @@ function connectionOptions({ url, name }: NatsOptions): NodeConnectionOptions {
     reconnectTimeWait: RECONNECT_MS,
     ...credentials,
     ...(urls.some(({ protocol }) => protocol === 'tls:') ? { tls: {} } : {}),
+  }
+}
+
+/** The client prints what a callback throws and goes on; a broken invariant has to end the process. */
+export function orEnd(heard: () => void): void {
+  try {
+    heard()
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
   }
 }

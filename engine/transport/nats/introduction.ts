@@ -53,10 +53,13 @@ export async function askWhoOwns({ bus, subjects, name }: Meeting): Promise<Intr
     if (!isUndelivered) answered?.(introductionOf(payload))
   })
   try {
-    for (let question = 0; question < QUESTIONS; question++) {
-      if (bus.isConnected) bus.publish(subjects.whoOwns, Buffer.from(name), inbox)
+    // Only what was asked over a connection counts: silence says nothing while there is none.
+    for (let question = 0; question < QUESTIONS; ) {
+      const isAsked = bus.isConnected
+      if (isAsked) bus.publish(subjects.whoOwns, Buffer.from(name), inbox)
       const owner = await Promise.race([answer, pause()])
       if (owner !== null) return owner
+      question = isAsked && bus.isConnected ? question + 1 : 0
     }
     return null
   } finally {
